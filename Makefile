@@ -1,0 +1,64 @@
+# Each target sets a fresh machine up by itself: a virtual environment in .venv, from the package index alone.
+#   make demo   installs the core (no torch) and measures the packaged sample
+#   make test   installs everything the tests need and runs them
+#   make lint   format, lint, types, layers
+#   make wheel  builds the wheel and uses it from another folder
+#   make bench  timings against the floor and the best peers, into benchmarks/results/
+
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+.PHONY: demo test test-all lint format wheel bench clean
+
+demo: .venv/core
+	$(BIN)/crossgap demo
+
+test: .venv/test
+	$(BIN)/python -m pytest -m "not slow"
+
+test-all: .venv/test
+	$(BIN)/python -m pytest
+
+lint: .venv/lint
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+
+format: .venv/lint
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+wheel: .venv/core
+	rm -rf dist
+	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps -w dist .
+	$(BIN)/python scripts/check_wheel.py dist
+
+bench: .venv/bench
+	$(BIN)/python benchmarks/run.py
+
+clean:
+	rm -rf .venv dist
+
+.venv/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "crossgap needs Python 3.11 or newer; set PYTHON=")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check "pip>=25.1"
+	touch $@
+
+.venv/core: .venv/python pyproject.toml constraints.txt
+	$(PIP) -e .
+	touch $@
+
+.venv/test: .venv/core
+	$(PIP) -e ".[torch]" --group test
+	touch $@
+
+.venv/lint: .venv/test
+	$(PIP) --group lint
+	touch $@
+
+.venv/bench: .venv/test
+	$(PIP) -e ".[bench]"
+	touch $@

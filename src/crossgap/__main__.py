@@ -1,0 +1,5 @@
+"""Run the command line: ``python -m crossgap``."""
+
+from crossgap.cli import main
+
+main()

@@ -1,0 +1,48 @@
+"""Write whole or not at all: to a temporary name in the same folder, then rename."""
+
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+__all__ = ["atomic_path"]
+
+
+@contextmanager
+def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Give a temporary path beside ``path``; when the block ends well it takes its place, else it is removed.
+
+    The block may write a file or make a folder there. A file that exists is replaced at once and in one step; a folder
+    that exists is never replaced. Folders above ``path`` are not made.
+
+    Raises
+    ------
+    OSError
+        If the folder of ``path`` is missing or may not be written, or if ``path`` is anything but a plain file.
+    """
+    given, path = os.fspath(path), Path(os.path.realpath(path))  # a link keeps pointing to what it points to
+    folder = path.parent
+    if not folder.is_dir():
+        raise FileNotFoundError(
+            f"{given!r} cannot be written, since the folder {str(folder)!r} does not exist; create it first."
+        )
+    if path.is_dir():
+        raise IsADirectoryError(f"{given!r} is a folder that exists already; give a new name, or remove it first.")
+    if path.exists() and not path.is_file():
+        raise OSError(f"{given!r} is no plain file, so nothing is written there; give the name of a file.")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise PermissionError(
+            f"{given!r} cannot be written, since this user may not write in {str(folder)!r}; choose another folder."
+        )
+    temporary = folder / f".crossgap-{secrets.token_hex(6)}{path.suffix}"
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    except BaseException:  # also KeyboardInterrupt: nothing half-written is left behind
+        if temporary.is_dir():
+            shutil.rmtree(temporary, ignore_errors=True)
+        else:
+            temporary.unlink(missing_ok=True)
+        raise

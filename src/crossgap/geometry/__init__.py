@@ -1,0 +1,1 @@
+"""Pure array kernels in blocks: checks, products, means, potentials, ranks, neighbours, spectra."""

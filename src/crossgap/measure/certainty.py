@@ -1,0 +1,335 @@
+"""How certain a value is: bootstrap intervals over items, paired differences, permutation tests.
+
+A bootstrap replicate gives each *item* a random count, and all rows of that item (a picture and its five captions) the
+same count. All replicates are one matrix of counts, (rows, replicates), which a quantity takes as ``weights``; so a
+replicate costs a column of a matrix product, not a second measurement.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from crossgap.errors import DegenerateError
+from crossgap.geometry.rows import Rows, materialise, namespace, take_rows
+from crossgap.results import Interval
+
+__all__ = ["bootstrap_interval", "bootstrap_weights", "interval", "paired_difference", "permutation_p"]
+
+LEAST_ITEMS = 10
+_TABLE = 1 << 16
+
+
+def bootstrap_weights(items: int, replicates: int = 200, *, seed: int = 0) -> np.ndarray:
+    """Draw how often each item counts in each replicate: independent Poisson counts with mean 1.
+
+    The Poisson bootstrap: as the multinomial one for more than a few dozen items, but each item is drawn on its own,
+    which lets groups of any size share the counts of the items that they share.
+
+    Parameters
+    ----------
+    items
+        Number of items, at least 10: fewer give no meaningful interval.
+    replicates
+        Number of columns.
+    seed
+        The same seed gives the same counts.
+
+    Returns
+    -------
+    Counts (items, replicates) in eight bits. Index it with an item's number to get the weights of rows:
+    ``bootstrap_weights(count)[item_of_row]``.
+
+    Raises
+    ------
+    DegenerateError
+        If there are fewer than 10 items.
+
+    References
+    ----------
+    Hanley and MacGibbon, *Creating non-parametric bootstrap samples using Poisson frequencies*, 2006; Chamandy et al.,
+    *Estimating uncertainty for massive data streams*, 2012.
+
+    Examples
+    --------
+    >>> counts = bootstrap_weights(1000, 50)
+    >>> counts.shape, abs(counts.mean() - 1) < 0.02
+    ((1000, 50), np.True_)
+    """
+    if items < LEAST_ITEMS:
+        raise DegenerateError(
+            f"an interval needs at least {LEAST_ITEMS} items, but there are {items}; give more, or ask for none."
+        )
+    if replicates < 2:
+        raise ValueError(f"replicates must be at least 2, but there are {replicates}; 200 is a good number.")
+    draws = np.random.default_rng(seed).integers(_TABLE, size=(items, replicates), dtype=np.uint16)
+    return _poisson_table()[draws]
+
+
+def interval(
+    value: float,
+    replicates: np.ndarray,
+    *,
+    level: float = 0.95,
+    lowest: float = -np.inf,
+    highest: float = np.inf,
+) -> Interval:
+    """Turn the values of bootstrap replicates into a confidence interval around ``value``.
+
+    Formula::
+
+        [value + q_low - q_half, value + q_high - q_half],   q the quantiles of the replicates
+
+    The percentile interval, moved so that the replicates' median falls on the value. For means it is the percentile
+    interval. Quantities that shrink when rows repeat (dimensions, covariances) have replicates that are all too low
+    or too high; the move takes that bias out, which belongs to the resampling and not to the value.
+
+    Parameters
+    ----------
+    value
+        The value on all rows.
+    replicates
+        The values under each weighting, (b,).
+    level
+        Confidence, between 0 and 1.
+    lowest, highest
+        The range of the quantity; bounds are cut off there.
+
+    Raises
+    ------
+    ValueError
+        If ``level`` is not between 0 and 1.
+    DegenerateError
+        If fewer than half of the replicates have a finite value.
+
+    References
+    ----------
+    Efron and Tibshirani, *An Introduction to the Bootstrap*, 1993, chapters 13 and 14 (percentile interval and bias).
+
+    Examples
+    --------
+    >>> interval(0.5, np.linspace(0.4, 0.6, 201), level=0.9)
+    Interval(value=0.5, low=0.41, high=0.59, level=0.9)
+    """
+    if not 0 < level < 1:
+        raise ValueError(f"level must lie between 0 and 1, but it is {level}; 0.95 is usual.")
+    replicates = np.asarray(replicates, dtype=np.float64)
+    finite = replicates[np.isfinite(replicates)]
+    if 2 * len(finite) < len(replicates):
+        raise DegenerateError("most bootstrap replicates have no value, so there is no interval; give more items.")
+    low, half, high = np.quantile(finite, [(1 - level) / 2, 0.5, (1 + level) / 2])
+    bounds = np.clip([value + low - half, value + high - half], lowest, highest)
+    return Interval(value=value, low=round(float(bounds[0]), 12), high=round(float(bounds[1]), 12), level=level)
+
+
+def bootstrap_interval(
+    quantity: Callable[..., Any],
+    *groups: Rows,
+    items: Any = None,
+    replicates: int = 200,
+    seed: int = 0,
+    level: float = 0.95,
+    **options: Any,
+) -> Interval:
+    """Measure a quantity with its interval.
+
+    Parameters
+    ----------
+    quantity
+        A function of this package that takes ``weights``.
+    groups
+        Its arrays: one, or two.
+    items
+        Item ids of the rows: one list for all groups, or a tuple with one list for each; equal id, same item. None:
+        row i is item i in every group of this size, and groups of different sizes share no item.
+    replicates, seed, level
+        As in ``bootstrap_weights`` and ``interval``.
+    options
+        Further arguments of the quantity.
+
+    Raises
+    ------
+    DegenerateError
+        If there are fewer than 10 items.
+
+    Examples
+    --------
+    >>> from crossgap.measure.centroid_distance import centroid_distance
+    >>> rng = np.random.default_rng(0)
+    >>> x, y = rng.normal(size=(500, 8)) + 1, rng.normal(size=(500, 8)) - 1
+    >>> found = bootstrap_interval(centroid_distance, x, y)
+    >>> found.low < found.value < found.high
+    True
+    """
+    value, values = _value_and_replicates(quantity, groups, items, replicates, seed, options)
+    return interval(value, values, level=level)
+
+
+def paired_difference(
+    quantity: Callable[..., Any],
+    before: tuple[Rows, ...],
+    after: tuple[Rows, ...],
+    *,
+    items: Any = None,
+    replicates: int = 200,
+    seed: int = 0,
+    level: float = 0.95,
+    **options: Any,
+) -> Interval:
+    """Measure by how much a quantity differs between two versions of the same rows, with the interval of the difference.
+
+    Both versions are resampled together, so what they share cancels: the interval is that of after - before, and far
+    narrower than the two intervals would suggest.
+
+    Parameters
+    ----------
+    quantity
+        A function of this package that takes ``weights``.
+    before, after
+        The arrays of each version, row i of one the same item as row i of the other: two models, or before and after
+        a gap is closed. Dimensions may differ between versions.
+    items, replicates, seed, level, options
+        As in ``bootstrap_interval``.
+
+    Raises
+    ------
+    ValueError
+        If the versions differ in their numbers of rows.
+    DegenerateError
+        If there are fewer than 10 items.
+
+    Examples
+    --------
+    >>> from crossgap.measure.alignment import alignment
+    >>> rng = np.random.default_rng(0)
+    >>> x = rng.normal(size=(200, 8))
+    >>> found = paired_difference(alignment, (x, x + 1), (x, x))
+    >>> found.high < 0  # alignment is lower after than before
+    True
+    """
+    sizes = [tuple(rows.shape[0] for rows in version) for version in (before, after)]
+    if sizes[0] != sizes[1]:
+        raise ValueError(
+            f"before and after must hold the same rows, but they have {sizes[0]} and {sizes[1]} rows; align them first."
+        )
+    a = _value_and_replicates(quantity, before, items, replicates, seed, options)
+    b = _value_and_replicates(quantity, after, items, replicates, seed, options)
+    return interval(b[0] - a[0], b[1] - a[1], level=level)
+
+
+def permutation_p(
+    quantity: Callable[..., Any],
+    x: Rows,
+    y: Rows,
+    *,
+    permutations: int = 500,
+    paired: bool | None = None,
+    seed: int = 0,
+    **options: Any,
+) -> float:
+    """Probability of a value at least this large if both groups came from one distribution.
+
+    Formula::
+
+        p = (1 + #{permuted value >= value}) / (1 + permutations)
+
+    How to read it: small p, the groups differ; it cannot fall below 1 / (1 + permutations). It says that a difference
+    exists, not that it is large or matters.
+
+    Parameters
+    ----------
+    quantity
+        A two-sample quantity that is larger for groups that differ more, such as ``centroid_distance``.
+    x, y
+        Rows (n, d) and (m, d).
+    permutations
+        Number of random relabellings.
+    paired
+        Swap x_i and y_i at random within pairs (True), or deal all rows out again (False). None: True where n = m,
+        since rows of one item are not independent.
+    seed, options
+        Seed of the relabellings; further arguments of the quantity.
+
+    Raises
+    ------
+    ValueError
+        If ``paired`` is asked for and the sizes differ, or ``permutations`` is below 1.
+
+    Notes
+    -----
+    Cost: one measurement for each permutation. ``mmd_p_value`` does all permutations in one pass.
+
+    References
+    ----------
+    Phipson and Smyth, *Permutation p-values should never be zero*, 2010.
+
+    Examples
+    --------
+    >>> from crossgap.measure.centroid_distance import centroid_distance
+    >>> x = np.random.default_rng(0).normal(size=(50, 4))
+    >>> permutation_p(centroid_distance, x + 1, x - 1, permutations=99)
+    0.01
+    """
+    if permutations < 1:
+        raise ValueError(f"permutations must be at least 1, but there are {permutations}; 500 is a good number.")
+    n, m = x.shape[0], y.shape[0]
+    paired = n == m if paired is None else paired
+    if paired and n != m:
+        raise ValueError(
+            f"paired permutations need groups of one size, but they have {n} and {m} rows; set paired=False."
+        )
+    observed = float(quantity(x, y, **options))
+    xp = namespace(materialise(x))
+    pooled = xp.concat([materialise(x), materialise(y)])
+    rng = np.random.default_rng(seed)
+    reached = 0
+    for _ in range(permutations):
+        if paired:
+            swap = rng.integers(2, size=n).astype(bool)
+            index = np.where(swap, np.arange(n) + n, np.arange(n))
+            index = np.concatenate([index, np.where(swap, np.arange(n), np.arange(n) + n)])
+        else:
+            index = rng.permutation(n + m)
+        value = float(quantity(take_rows(pooled, index[:n]), take_rows(pooled, index[n:]), **options))
+        reached += value >= observed * (1 - 1e-12)
+    return (1 + reached) / (1 + permutations)
+
+
+def _value_and_replicates(
+    quantity: Callable[..., Any],
+    groups: tuple[Rows, ...],
+    items: Any,
+    replicates: int,
+    seed: int,
+    options: dict[str, Any],
+) -> tuple[float, np.ndarray]:
+    weights = _row_weights(groups, items, replicates, seed)
+    return float(quantity(*groups, **options)), np.asarray(quantity(*groups, weights=weights, **options))
+
+
+def _row_weights(groups: tuple[Rows, ...], items: Any, replicates: int, seed: int) -> Any:
+    """One matrix of counts for one group or for aligned groups, else a tuple with one for each group."""
+    sizes = [int(rows.shape[0]) for rows in groups]
+    if items is None:
+        ids = [np.arange(n) if n == sizes[0] else np.arange(n) + sum(sizes) for n in sizes]
+    else:
+        ids = [np.asarray(ids) for ids in (items if isinstance(items, tuple) else (items,) * len(groups))]
+        if [len(rows) for rows in ids] != sizes:
+            raise ValueError(
+                f"items must have one id for each row, but there are {[len(rows) for rows in ids]} ids for {sizes} rows."
+            )
+    codes, inverse = np.unique(np.concatenate(ids), return_inverse=True)
+    counts = bootstrap_weights(len(codes), replicates, seed=seed)
+    parts = np.split(inverse, np.cumsum(sizes)[:-1])
+    if len(groups) == 1 or all(np.array_equal(parts[0], part) for part in parts[1:]):
+        return counts[parts[0]]
+    return tuple(counts[part] for part in parts)
+
+
+def _poisson_table() -> np.ndarray:
+    """Return a table that turns 16 random bits into a Poisson count with mean 1."""
+    counts = np.arange(9)
+    shares = np.exp(-1.0) / np.cumprod(np.maximum(counts, 1))
+    edges = np.round(np.cumsum(shares) * _TABLE).astype(int)
+    edges[-1] = _TABLE
+    return np.repeat(counts, np.diff(edges, prepend=0)).astype(np.uint8)

@@ -1,0 +1,498 @@
+"""A15: whether a few rows of the gallery turn up in everybody's list."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from crossgap.errors import DegenerateError
+from crossgap.geometry.means import weights_like, wide
+from crossgap.geometry.neighbours import nearest_rows
+from crossgap.geometry.rows import Array, Rows, check_rows, check_same_dimension, is_numpy, materialise, unit_rows
+from crossgap.geometry.similarity import similarity_blocks
+from crossgap.measure.retrieval_ranks import query_weights
+
+__all__ = [
+    "HubnessScores",
+    "antihub_share",
+    "hubness",
+    "hubness_gini",
+    "hubness_max",
+    "hubness_scores",
+    "k_occurrence",
+    "top_hub_share",
+]
+
+_CSLS_NEIGHBOURS = 10
+_TOP_SHARE = 0.01
+
+
+@dataclass(frozen=True, kw_only=True)
+class HubnessScores:
+    """All hubness numbers of one search; each is the value of the function of its name."""
+
+    hubness: float
+    hubness_gini: float
+    hubness_max: float
+    antihub_share: float
+    top_hub_share: float
+
+
+def k_occurrence(
+    queries: Rows,
+    gallery: Rows | None = None,
+    *,
+    k: int = 10,
+    correction: str = "none",
+    temperature: float = 0.05,
+    weights: Any = None,
+    check: bool = True,
+) -> np.ndarray:
+    """Count the queries that have each gallery row among their k nearest.
+
+    Formula::
+
+        N_k(j) = #{queries i : row j is among the k gallery rows of highest cosine with i}
+
+    How to read it: the mean is k n / m. Rows far above it are hubs, rows at 0 anti-hubs, which no query ever finds.
+
+    Parameters
+    ----------
+    queries, gallery
+        Rows (n, d) and (m, d). Without ``gallery`` the queries search among themselves, each leaving itself out.
+    k
+        Length of the lists, between 1 and the rows that a query can find.
+    correction
+        "none"; "csls": rank by 2 cos - r_i - r_j, r the mean cosine with the 10 nearest rows of the other side;
+        "inverted-softmax": rank by the share of query i in the softmax over all queries of row j.
+    temperature
+        That of the inverted softmax; nothing else uses it.
+    weights
+        Weightings (n, b) of the queries, or a tuple (queries, gallery) of which the first is used; then the result is
+        (b, m). The gallery stays as it is.
+    check
+        Refuse zero and non-finite rows.
+
+    Returns
+    -------
+    A NumPy array (m,) of float64, or (b, m).
+
+    Raises
+    ------
+    ValueError
+        If ``k`` is out of range, ``correction`` is none of the above, ``temperature`` is not above 0, the groups
+        differ in dimension, or a row is zero or not finite.
+
+    Notes
+    -----
+    Cost: 2 n m d flops in blocks; a correction takes as much again and holds both groups in memory. Ties go to the row
+    that comes first. Both corrections add one number to each gallery row's scores, so they change which rows are found
+    and not the measured cosines.
+
+    References
+    ----------
+    Radovanović, Nanopoulos, Ivanović, *Hubs in Space*, JMLR 2010; Smith et al., ICLR 2017, arXiv 1702.03859 (inverted
+    softmax); Conneau et al., *Word translation without parallel data*, ICLR 2018, arXiv 1710.04087 (CSLS).
+
+    Examples
+    --------
+    Three queries around the first gallery row.
+
+    >>> queries = np.array([[1.0, 0.0], [1.0, 0.1], [1.0, -0.1]])
+    >>> k_occurrence(queries, np.eye(2), k=1).tolist()
+    [3.0, 0.0]
+    """
+    n, _ = check_rows(queries, "queries")
+    others = queries if gallery is None else gallery
+    m, _ = check_rows(others, "gallery")
+    check_same_dimension(queries, others, ("queries", "gallery"))
+    itself = gallery is None
+    if not 1 <= k <= m - itself:
+        raise ValueError(
+            f"k must lie between 1 and the {m - itself} rows that a query can find, but it is {k}; choose a smaller k."
+        )
+    weights = query_weights(weights, n)
+    if correction not in ("none", "csls", "inverted-softmax"):
+        raise ValueError(f"correction must be 'none', 'csls' or 'inverted-softmax', but it is {correction!r}; choose.")
+    if not 0 < temperature < float("inf"):
+        raise ValueError(f"temperature must be a finite number above 0, but it is {temperature}; 0.05 is usual.")
+    if correction != "none":
+        if correction == "csls":
+            k_other = min(_CSLS_NEIGHBOURS, n - itself)
+            offsets = (
+                nearest_rows(others, queries, k_other, leave_out_self=itself, check=check).cosines.mean(axis=1) / 2
+            )
+        else:
+            offsets = temperature * _log_sums(others, queries, temperature, leave_out_self=itself, check=check)
+        queries, others = _with_offsets(queries, others, offsets)
+    found = nearest_rows(queries, others, k, leave_out_self=itself, check=check).rows
+    if weights is None:
+        return np.bincount(found.ravel(), minlength=m).astype(np.float64)
+    from scipy.sparse import csr_matrix
+
+    lists = csr_matrix((np.ones(found.size), found.ravel(), np.arange(0, found.size + 1, k)), shape=(n, m))
+    return (lists.T @ weights.astype(np.float64)).T
+
+
+def hubness(
+    queries: Rows,
+    gallery: Rows | None = None,
+    *,
+    k: int = 10,
+    correction: str = "none",
+    temperature: float = 0.05,
+    weights: Any = None,
+    check: bool = True,
+) -> Array:
+    """Skewness of how often gallery rows are found: the usual number for hubness.
+
+    Formula::
+
+        S = mean_j (N_k(j) - mean)^3 / std^3        (N_k as in k_occurrence; denominators m)
+
+    How to read it: 0 when the counts spread evenly about their mean, above 1 when a few rows take many lists. CLIP on
+    500 COCO pairs gives 1.6 (image to text) and 2.4 (text to image). It grows with the dimension and with the number of
+    rows, so compare at one size. A strong cone makes hubs; closing a gap need not remove them.
+
+    Parameters
+    ----------
+    queries, gallery, k, correction, temperature, weights, check
+        As in ``k_occurrence``; with ``weights`` the result is (b,).
+
+    Returns
+    -------
+    A float64 scalar of the arrays' own library; a count, so it has no gradient.
+
+    Raises
+    ------
+    ValueError
+        As in ``k_occurrence``.
+    DegenerateError
+        If every gallery row is found equally often.
+
+    Notes
+    -----
+    Cost: as ``k_occurrence``. ``hubness_scores`` gives all numbers of this family from one search. Under weightings a
+    replicate in which all rows are found equally often has the value 0.
+
+    References
+    ----------
+    Radovanović, Nanopoulos, Ivanović, *Hubs in Space*, JMLR 2010, section 3.
+
+    Examples
+    --------
+    Counts 3, 0, 0: deviations 2, -1, -1, so 2 / 2^1.5.
+
+    >>> queries = np.array([[1.0, 0.0, 0.0], [1.0, 0.1, 0.0], [1.0, 0.0, 0.1]])
+    >>> round(float(hubness(queries, np.eye(3), k=1)), 4)
+    0.7071
+    """
+    counts = k_occurrence(
+        queries, gallery, k=k, correction=correction, temperature=temperature, weights=weights, check=check
+    )
+    if weights is None:
+        _check_spread(counts)
+    return weights_like(_skewness(counts), wide(queries[:1]))
+
+
+def hubness_gini(
+    queries: Rows,
+    gallery: Rows | None = None,
+    *,
+    k: int = 10,
+    correction: str = "none",
+    temperature: float = 0.05,
+    weights: Any = None,
+    check: bool = True,
+) -> Array:
+    """Gini coefficient of how often gallery rows are found.
+
+    Formula::
+
+        G = sum_j (2 j - m - 1) N_(j) / (m sum_j N_j)        (counts in ascending order)
+
+    How to read it: range [0, 1); 0 when all rows are found equally often, near 1 when one row takes every list.
+
+    Parameters
+    ----------
+    queries, gallery, k, correction, temperature, weights, check
+        As in ``k_occurrence``; with ``weights`` the result is (b,).
+
+    Raises
+    ------
+    ValueError
+        As in ``k_occurrence``.
+
+    Notes
+    -----
+    Cost: as ``k_occurrence``.
+
+    References
+    ----------
+    Specification A15.
+
+    Examples
+    --------
+    Counts 3, 0, 0.
+
+    >>> queries = np.array([[1.0, 0.0, 0.0], [1.0, 0.1, 0.0], [1.0, 0.0, 0.1]])
+    >>> round(float(hubness_gini(queries, np.eye(3), k=1)), 4)
+    0.6667
+    """
+    counts = k_occurrence(
+        queries, gallery, k=k, correction=correction, temperature=temperature, weights=weights, check=check
+    )
+    return weights_like(_gini(counts), wide(queries[:1]))
+
+
+def hubness_max(
+    queries: Rows,
+    gallery: Rows | None = None,
+    *,
+    k: int = 10,
+    correction: str = "none",
+    temperature: float = 0.05,
+    weights: Any = None,
+    check: bool = True,
+) -> Array:
+    """Number of queries that have the greatest hub among their k nearest.
+
+    Formula::
+
+        max_j N_k(j)
+
+    How to read it: range [k n / m, n]; n when one row is in every list.
+
+    Parameters
+    ----------
+    queries, gallery, k, correction, temperature, weights, check
+        As in ``k_occurrence``; with ``weights`` the result is (b,).
+
+    Raises
+    ------
+    ValueError
+        As in ``k_occurrence``.
+
+    Notes
+    -----
+    Cost: as ``k_occurrence``.
+
+    References
+    ----------
+    Specification A15.
+
+    Examples
+    --------
+    >>> queries = np.array([[1.0, 0.0], [1.0, 0.1], [1.0, -0.1]])
+    >>> float(hubness_max(queries, np.eye(2), k=1))
+    3.0
+    """
+    counts = k_occurrence(
+        queries, gallery, k=k, correction=correction, temperature=temperature, weights=weights, check=check
+    )
+    return weights_like(counts.max(axis=-1), wide(queries[:1]))
+
+
+def antihub_share(
+    queries: Rows,
+    gallery: Rows | None = None,
+    *,
+    k: int = 10,
+    correction: str = "none",
+    temperature: float = 0.05,
+    weights: Any = None,
+    check: bool = True,
+) -> Array:
+    """Share of gallery rows that no query has among its k nearest.
+
+    Formula::
+
+        mean_j [ N_k(j) = 0 ]
+
+    How to read it: range [0, 1); rows that search never shows. It falls as k n / m grows.
+
+    Parameters
+    ----------
+    queries, gallery, k, correction, temperature, weights, check
+        As in ``k_occurrence``; with ``weights`` the result is (b,). Replicates leave queries out, so their shares lie
+        above the value itself.
+
+    Raises
+    ------
+    ValueError
+        As in ``k_occurrence``.
+
+    Notes
+    -----
+    Cost: as ``k_occurrence``.
+
+    References
+    ----------
+    Radovanović, Nanopoulos, Ivanović, *Hubs in Space*, JMLR 2010; specification A15.
+
+    Examples
+    --------
+    >>> queries = np.array([[1.0, 0.0], [1.0, 0.1], [1.0, -0.1]])
+    >>> float(antihub_share(queries, np.eye(2), k=1))
+    0.5
+    """
+    counts = k_occurrence(
+        queries, gallery, k=k, correction=correction, temperature=temperature, weights=weights, check=check
+    )
+    return weights_like(_antihubs(counts), wide(queries[:1]))
+
+
+def top_hub_share(
+    queries: Rows,
+    gallery: Rows | None = None,
+    *,
+    k: int = 10,
+    share: float = 0.01,
+    correction: str = "none",
+    temperature: float = 0.05,
+    weights: Any = None,
+    check: bool = True,
+) -> Array:
+    """Share of all places in the queries' lists that the most found gallery rows take.
+
+    Formula::
+
+        sum of the ceil(share m) largest N_k(j) / sum_j N_k(j)
+
+    How to read it: range [share, 1]; equal to ``share`` when all rows are found equally often.
+
+    Parameters
+    ----------
+    queries, gallery, k, correction, temperature, weights, check
+        As in ``k_occurrence``; with ``weights`` the result is (b,).
+    share
+        Share of the gallery that counts as the top, above 0 and at most 1.
+
+    Raises
+    ------
+    ValueError
+        If ``share`` is out of range, and as in ``k_occurrence``.
+
+    Notes
+    -----
+    Cost: as ``k_occurrence``.
+
+    References
+    ----------
+    Specification A15.
+
+    Examples
+    --------
+    >>> queries = np.array([[1.0, 0.0], [1.0, 0.1], [0.0, 1.0]])
+    >>> round(float(top_hub_share(queries, np.eye(2), k=1)), 4)
+    0.6667
+    """
+    if not 0 < share <= 1:
+        raise ValueError(f"share must lie above 0 and not above 1, but it is {share}; 0.01 is usual.")
+    counts = k_occurrence(
+        queries, gallery, k=k, correction=correction, temperature=temperature, weights=weights, check=check
+    )
+    return weights_like(_top_share(counts, share), wide(queries[:1]))
+
+
+def hubness_scores(
+    queries: Rows,
+    gallery: Rows | None = None,
+    *,
+    k: int = 10,
+    correction: str = "none",
+    temperature: float = 0.05,
+    check: bool = True,
+) -> HubnessScores:
+    """Skewness, Gini, maximum, anti-hubs and top share from one search.
+
+    How to read it: each field as the function of its name.
+
+    Parameters
+    ----------
+    queries, gallery, k, correction, temperature, check
+        As in ``k_occurrence``.
+
+    Raises
+    ------
+    ValueError, DegenerateError
+        As in ``hubness``.
+
+    References
+    ----------
+    Specification A15.
+
+    Examples
+    --------
+    >>> queries = np.array([[1.0, 0.0], [1.0, 0.1], [1.0, -0.1]])
+    >>> scores = hubness_scores(queries, np.eye(2), k=1)
+    >>> scores.hubness_max, scores.antihub_share
+    (3.0, 0.5)
+    """
+    counts = k_occurrence(queries, gallery, k=k, correction=correction, temperature=temperature, check=check)
+    _check_spread(counts)
+    return HubnessScores(
+        hubness=float(_skewness(counts)),
+        hubness_gini=float(_gini(counts)),
+        hubness_max=float(counts.max()),
+        antihub_share=float(_antihubs(counts)),
+        top_hub_share=float(_top_share(counts, _TOP_SHARE)),
+    )
+
+
+def _check_spread(counts: np.ndarray) -> None:
+    if counts.min() == counts.max():
+        raise DegenerateError(
+            f"every gallery row is found {counts.flat[0]:g} times, so the counts have no skewness; "
+            f"give a larger gallery or a smaller k."
+        )
+
+
+def _skewness(counts: np.ndarray) -> np.ndarray:
+    deviation = counts - counts.mean(axis=-1, keepdims=True)
+    cubes, squares = (deviation**3).mean(axis=-1), (deviation**2).mean(axis=-1)
+    return np.divide(cubes, squares**1.5, out=np.zeros_like(cubes), where=squares > 0)[()]
+
+
+def _gini(counts: np.ndarray) -> np.ndarray:
+    m, totals = counts.shape[-1], counts.sum(axis=-1)
+    spread = np.sort(counts, axis=-1) @ (2.0 * np.arange(1, m + 1) - m - 1)
+    return np.divide(spread, m * totals, out=np.zeros_like(totals), where=totals > 0)[()]
+
+
+def _antihubs(counts: np.ndarray) -> np.ndarray:
+    return (counts == 0).mean(axis=-1)
+
+
+def _top_share(counts: np.ndarray, share: float) -> np.ndarray:
+    m, totals = counts.shape[-1], counts.sum(axis=-1)
+    top = np.sort(counts, axis=-1)[..., m - int(np.ceil(share * m - 1e-9)) :].sum(axis=-1)
+    return np.divide(top, totals, out=np.zeros_like(totals), where=totals > 0)[()]
+
+
+def _log_sums(x: Rows, y: Rows, temperature: float, *, leave_out_self: bool, check: bool) -> np.ndarray:
+    """Log of sum_j exp(cos(x_i, y_j) / temperature) for each row of x (n,)."""
+    sums = np.full(x.shape[0], -np.inf)
+    for rows, columns, block in similarity_blocks(x, y, names=("gallery", "queries"), check=check):
+        block = wide(block if is_numpy(block) else block.detach().cpu().numpy()) / temperature
+        if leave_out_self and rows == columns:
+            np.fill_diagonal(block, -np.inf)
+        highest = np.maximum(block.max(axis=1), -1.0 / temperature)
+        sums[rows] = np.logaddexp(sums[rows], highest + np.log(np.exp(block - highest[:, None]).sum(axis=1) + 1e-300))
+    return sums
+
+
+def _with_offsets(queries: Rows, gallery: Rows, offsets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return rows whose cosines rank the gallery by cos(q_i, g_j) - offsets[j].
+
+    One more dimension holds 1 on the query's side and the offset on the gallery's, and another fills the gallery rows
+    up to one length, so that dividing by lengths moves all scores of a query alike.
+    """
+    sides = [materialise(side) for side in (queries, gallery)]
+    q, g = (unit_rows(wide(side) if is_numpy(side) else side.detach().cpu().double().numpy()) for side in sides)
+    offsets = offsets - (offsets.min() + offsets.max()) / 2
+    filler = np.sqrt(np.max(offsets**2) - offsets**2)
+    return (
+        np.column_stack([q, np.ones(len(q)), np.zeros(len(q))]),
+        np.column_stack([g, -offsets, filler]),
+    )

@@ -1,0 +1,209 @@
+"""Measure everything that a report holds: ``collect(embeddings) -> GapReport``.
+
+    Embeddings --select two groups--> Selection (rows, item codes, bootstrap counts) --quantities--> Measurement, ...
+
+For each group, then for each two groups, the quantities of ``QUANTITIES`` are called one by one. Those over all pairs of
+rows see a sub-sample of large groups; its size stands in their options. Replicates of all quantities share one draw of
+item counts, so intervals of differences can be taken later.
+"""
+
+import difflib
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from crossgap import __version__
+from crossgap.data.embeddings import Embeddings
+from crossgap.errors import DegenerateError
+from crossgap.report.gap_report import GapReport
+from crossgap.report.mixed_search import MIXED_SEARCH, mixed_search
+from crossgap.report.quantities import DIRECTED, GROUP, MATCHES, PAIRS, QUANTITIES, RANKS, Quantity
+from crossgap.report.score_bands import SCORE_BANDS, cosine_bands, score_bands
+from crossgap.report.selection import Selection, Settings, bounds
+from crossgap.results import Measurement
+
+__all__ = ["collect"]
+
+
+def collect(
+    embeddings: Embeddings,
+    *,
+    metrics: Sequence[str] | None = None,
+    replicates: int = 200,
+    level: float = 0.95,
+    seed: int = 0,
+    precision: float = 0.9,
+    most_rows: int = 10_000,
+    inputs: Iterable[Mapping[str, Any]] | None = None,
+    notes: Iterable[str] = (),
+    progress: Callable[[Sequence[Any], Callable[[Any], str]], Iterable[Any]] | None = None,
+) -> GapReport:
+    """Measure the groups of ``embeddings`` one by one and two by two.
+
+    Parameters
+    ----------
+    embeddings
+        The groups. Pairs are not needed; what needs them is skipped with the reason.
+    metrics
+        Names of quantities; None for the usual ones. A quantity asked for by name that cannot be measured on any
+        groups is an error.
+    replicates
+        Bootstrap replicates for the intervals; 0 for none.
+    level
+        Confidence of the intervals.
+    seed
+        Seed of every random choice.
+    precision
+        The precision for which a score threshold is sought.
+    most_rows
+        Rows of a group up to which quantities over all pairs of rows are exact; above, a sub-sample of whole items.
+    inputs, notes
+        Facts about the groups' sources and sentences about what was left aside, for the report.
+    progress
+        Called with the steps and a function that names one; yields the steps. For a progress bar.
+
+    Raises
+    ------
+    ValueError
+        If a metric is unknown, or a row is zero.
+    DegenerateError
+        If a metric asked for by name has no value on any of the groups.
+    """
+    settings = Settings(replicates=replicates, level=level, seed=seed, precision=precision, most_rows=most_rows)
+    steps = _steps(embeddings, metrics, settings)
+    taken = steps if progress is None else progress(steps, lambda step: step[0])
+    measurements = tuple(itertools.chain.from_iterable(measured() for _, measured in taken))
+    _refuse_metrics_without_value(metrics, measurements)
+    return GapReport(
+        version=__version__,
+        inputs=tuple(inputs) if inputs is not None else _facts(embeddings),
+        settings={
+            "seed": seed,
+            "bootstrap": replicates,
+            "level": level,
+            "precision": precision,
+            "rows": most_rows,
+            "notes": list(notes),
+        },
+        measurements=measurements,
+    )
+
+
+def _steps(
+    embeddings: Embeddings, metrics: Sequence[str] | None, settings: Settings
+) -> list[tuple[str, Callable[[], Iterable[Measurement]]]]:
+    """List what is to be measured: a label and a call for each."""
+    wanted = _wanted(metrics)
+    steps: list[tuple[str, Callable[[], Iterable[Measurement]]]] = []
+    singles = [(name, name) for name in embeddings]
+    for names in [*singles, *itertools.combinations(embeddings, 2)]:
+        whole = Selection(embeddings=embeddings, names=names, settings=settings)
+        sampled = replace(whole, most_rows=settings.most_rows)
+        for name, quantity in QUANTITIES.items():
+            if name in wanted and (quantity.takes == GROUP) == (names in singles):
+                steps.append((name, _step(quantity, sampled if quantity.all_pairs else whole)))
+        if "cosine_quantiles" in wanted:
+            steps.append(("cosine_quantiles", partial(cosine_bands, sampled)))
+        if names not in singles and not wanted.isdisjoint(SCORE_BANDS[1:]):
+            steps += [("score bands", partial(score_bands, way)) for way in (sampled, sampled.reversed)]
+    if len(embeddings) > 1 and not wanted.isdisjoint(MIXED_SEARCH):
+        steps += [("mixed search", partial(mixed_search, embeddings, name, settings)) for name in embeddings]
+    return [(label, partial(_only, step, wanted)) for label, step in steps]
+
+
+def _only(step: Callable[[], Iterable[Measurement]], wanted: set[str]) -> list[Measurement]:
+    return [measurement for measurement in step() if measurement.name in wanted]
+
+
+def _step(quantity: Quantity, chosen: Selection) -> Callable[[], Iterator[Measurement]]:
+    def measured() -> Iterator[Measurement]:
+        directions = (chosen, chosen.reversed) if quantity.takes in (DIRECTED, RANKS) else (chosen,)
+        for direction in directions:
+            for options in quantity.variants:
+                yield _measured(quantity, direction, options)
+
+    return measured
+
+
+def _measured(quantity: Quantity, chosen: Selection, options: Mapping[str, Any]) -> Measurement:
+    codes = chosen.codes
+    if codes.reason is not None and (quantity.needs_pairs or quantity.takes in (PAIRS, RANKS)):
+        return _skipped(quantity, chosen, options, f"needs pairs: {codes.reason}")
+    rows = tuple(chosen.groups[name].vectors for name in chosen.measured)
+    keywords: dict[str, Any] = {}
+    counts = chosen.counts
+    weights: Any = None
+    if quantity.takes == GROUP:
+        weights = None if counts is None else counts[codes.x]
+    elif quantity.takes == PAIRS:
+        rows = (chosen.pairs.x, chosen.pairs.y)
+        weights = None if counts is None else counts[chosen.pairs.items]
+    elif quantity.takes in (DIRECTED, RANKS):
+        weights = None if counts is None else counts[codes.x]
+    else:
+        keywords = {"x_items": codes.x, "y_items": codes.y} if quantity.takes == MATCHES else {}
+        weights = None if counts is None else (counts[codes.x], counts[codes.y])
+    return _value(quantity, chosen, rows, options, keywords, weights)
+
+
+def _value(
+    quantity: Quantity,
+    chosen: Selection,
+    rows: tuple[Any, ...],
+    options: Mapping[str, Any],
+    keywords: Mapping[str, Any],
+    weights: Any,
+) -> Measurement:
+    seeded = {"seed": chosen.settings.seed} if quantity.seeded else {}
+    call = {**options, **seeded, **keywords}
+    function = quantity.function
+    if quantity.takes == RANKS:
+        function, rows = getattr(chosen.both_ranks[0], quantity.name), ()
+    try:
+        if quantity.weighted and weights is not None:
+            values = np.asarray(function(*rows, weights=weights, **call))
+            found = bounds(values, chosen.settings, quantity.lowest, quantity.highest)
+            value = float(values[0])
+        else:
+            value, found = float(function(*rows, **call)), None
+    except DegenerateError as error:
+        return _skipped(quantity, chosen, options, str(error))
+    return Measurement(
+        name=quantity.name, groups=chosen.measured, value=value, interval=found, options={**options, **chosen.sizes}
+    )
+
+
+def _skipped(quantity: Quantity, chosen: Selection, options: Mapping[str, Any], reason: str) -> Measurement:
+    return Measurement(
+        name=quantity.name, groups=chosen.measured, value=None, options={**options, **chosen.sizes}, reason=reason
+    )
+
+
+def _wanted(metrics: Sequence[str] | None) -> set[str]:
+    known = [*QUANTITIES, *SCORE_BANDS, *MIXED_SEARCH]
+    if metrics is None:
+        return {name for name in known if name not in QUANTITIES or QUANTITIES[name].by_default}
+    for name in metrics:
+        if name not in known:
+            close = difflib.get_close_matches(name, known, n=3, cutoff=0.5) or known
+            raise ValueError(f"there is no metric {name!r}; choose from {', '.join(close)}.")
+    return set(metrics)
+
+
+def _refuse_metrics_without_value(metrics: Sequence[str] | None, measurements: Sequence[Measurement]) -> None:
+    for name in metrics or ():
+        found = [measurement for measurement in measurements if measurement.name == name]
+        if all(measurement.value is None for measurement in found):
+            reason = found[0].reason if found else "it needs two groups"
+            raise DegenerateError(f"{name} has no value on this input: {reason}.")
+
+
+def _facts(embeddings: Embeddings) -> tuple[dict[str, Any], ...]:
+    return tuple(
+        {"group": name, "n": len(group), "d": embeddings.dimension, "dtype": str(group.vectors.dtype)}
+        for name, group in embeddings.items()
+    )

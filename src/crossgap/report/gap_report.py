@@ -1,0 +1,101 @@
+"""The record of one measuring run; ``gap.json`` is this record and everything else is drawn from it alone."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from crossgap.errors import FormatError
+from crossgap.results import Measurement, to_json
+
+__all__ = ["SCHEMA", "GapReport"]
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class GapReport:
+    """What was measured, on what, how: plain numbers and strings.
+
+    Parameters
+    ----------
+    version
+        The version of crossgap that measured.
+    inputs
+        One mapping for each group: its name, source, number of rows, dimension, type.
+    settings
+        Seed, replicates, confidence level, and the limits that may have led to sub-samples.
+    measurements
+        The numbers, in a fixed order.
+    """
+
+    version: str
+    inputs: tuple[Mapping[str, Any], ...]
+    settings: Mapping[str, Any]
+    measurements: tuple[Measurement, ...]
+
+    def find(self, name: str, *groups: str, **options: Any) -> Measurement | None:
+        """Return the first measurement of this name, on these groups, with these options; None if there is none."""
+        for found in self.measurements:
+            if (
+                found.name == name
+                and (not groups or found.groups == groups)
+                and all(found.options.get(key) == value for key, value in options.items())
+            ):
+                return found
+        return None
+
+    def value(self, name: str, *groups: str, **options: Any) -> float | None:
+        """Return the value of what ``find`` finds, or None."""
+        found = self.find(name, *groups, **options)
+        return None if found is None else found.value
+
+    def to_json(self) -> str:
+        """Return the file format: the same record gives the same bytes."""
+        return to_json(
+            {
+                "schema": SCHEMA,
+                "crossgap": self.version,
+                "inputs": [dict(facts) for facts in self.inputs],
+                "settings": dict(self.settings),
+                "measurements": [measurement.as_json() for measurement in self.measurements],
+            }
+        )
+
+    @classmethod
+    def from_json(cls, text: str) -> "GapReport":
+        """Read the file format back.
+
+        Raises
+        ------
+        FormatError
+            If the text is not a gap report of this schema.
+        """
+        try:
+            document = json.loads(text)
+            if document["schema"] != SCHEMA:
+                raise FormatError(
+                    f"a gap report must have schema {SCHEMA}, but this one has {document['schema']!r}; "
+                    f"measure again with this version of crossgap."
+                )
+            return cls(
+                version=str(document["crossgap"]),
+                inputs=tuple(document["inputs"]),
+                settings=document["settings"],
+                measurements=tuple(
+                    Measurement(
+                        name=entry["name"],
+                        groups=tuple(entry["groups"]),
+                        value=entry["value"],
+                        interval=None if entry["interval"] is None else tuple(entry["interval"]),
+                        options=entry["options"],
+                        reason=entry["reason"],
+                    )
+                    for entry in document["measurements"]
+                ),
+            )
+        except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
+            raise FormatError(
+                f"a gap report must be JSON as `crossgap measure` writes it, but reading it failed ({error}); "
+                f"measure again."
+            ) from None

@@ -1,0 +1,58 @@
+"""What the gap does to one index over all groups: which modality fills the top ten, and how good the list is."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from crossgap import measure
+from crossgap.data.embeddings import Embeddings
+from crossgap.errors import DegenerateError
+from crossgap.report.selection import Settings, bounds, item_counts
+from crossgap.results import Measurement
+
+__all__ = ["MIXED_SEARCH", "mixed_search"]
+
+MIXED_SEARCH = ("modality_share_at_k", "modality_share_excess", "ndcg_at_k")
+_SHOWN = 10
+
+
+def mixed_search(embeddings: Embeddings, queries: str, settings: Settings) -> Iterator[Measurement]:
+    """Search a corpus of all groups with each row of one group, which leaves itself out."""
+    chosen = embeddings.sample_items(settings.most_rows, seed=settings.seed)
+    corpus = {name: group.vectors for name, group in chosen.items()}
+    sizes = {"n": len(chosen[queries]), "corpus": {name: len(group) for name, group in chosen.items()}}
+    if chosen is not embeddings:
+        sizes["sampled_from"] = {name: len(group) for name, group in embeddings.items()}
+    k = min(_SHOWN, sum(len(group) for group in chosen.values()) - 1)
+    search = measure.mixed_search(chosen[queries].vectors, corpus, k=k, own=queries)
+    items = np.unique(chosen.row_items[queries], return_inverse=True)[1]
+    counts = item_counts(int(items.max()) + 1, settings)
+    weights = None if counts is None else counts[items]
+    for name in dict.fromkeys(group.partition("/")[0] for group in chosen):
+        expected = search.corpus_share(name)
+        values = np.atleast_1d(search.modality_share(name, weights))
+        for quantity, shift in (("modality_share_at_k", 0.0), ("modality_share_excess", expected)):
+            found = None if counts is None else bounds(values - shift, settings, -shift, 1 - shift)
+            yield Measurement(
+                name=quantity,
+                groups=(queries, name),
+                value=float(values[0] - shift),
+                interval=found,
+                options={"k": k, "corpus_share": expected, **sizes},
+            )
+    related = {name: chosen.row_items[name] for name in chosen if chosen.item_codes(queries, name).reason is None}
+    try:
+        values = np.atleast_1d(search.ndcg(chosen.row_items[queries], related, weights))
+    except DegenerateError:
+        yield Measurement(
+            name="ndcg_at_k",
+            groups=(queries,),
+            value=None,
+            options={"k": k, **sizes},
+            reason=f"needs relevance, but no other row shows the item of a row of {queries}",
+        )
+        return
+    found = None if counts is None else bounds(values, settings, 0, 1)
+    yield Measurement(
+        name="ndcg_at_k", groups=(queries,), value=float(values[0]), interval=found, options={"k": k, **sizes}
+    )

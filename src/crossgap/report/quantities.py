@@ -1,0 +1,119 @@
+"""What a report measures: one row for each quantity, in the order of the report.
+
+A row says how the function is called, between which bounds its value lies, and whether it looks at all pairs of rows
+(and so is taken on a sub-sample of large groups). Options are those that a report wants beside the defaults.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from crossgap import measure
+
+__all__ = ["QUANTITIES", "Quantity"]
+
+GROUP = "one group"  # f(x)
+GROUPS = "two groups"  # f(x, y), any sizes
+MATCHES = "two groups and which rows match"  # f(x, y, x_items=, y_items=)
+PAIRS = "pairs"  # f(x, y), row by row
+DIRECTED = "queries and a gallery"  # f(queries, gallery), both ways
+RANKS = "places of right answers"  # the method of RetrievalRanks that has the function's name, both ways
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quantity:
+    """How a report calls one function of ``crossgap.measure``."""
+
+    function: Callable[..., Any]
+    takes: str
+    lowest: float = float("-inf")
+    highest: float = float("inf")
+    all_pairs: bool = False
+    needs_pairs: bool = False
+    seeded: bool = False
+    weighted: bool = True
+    by_default: bool = True
+    variants: tuple[Mapping[str, Any], ...] = field(default=({},))
+
+    @property
+    def name(self) -> str:
+        """The function's name, which is also the quantity's."""
+        return self.function.__name__
+
+
+def _table(*rows: Quantity) -> dict[str, Quantity]:
+    return {row.name: row for row in rows}
+
+
+QUANTITIES = _table(
+    # how large the gap is
+    Quantity(function=measure.centroid_distance, takes=GROUPS, lowest=0, highest=2),
+    Quantity(function=measure.centroid_distance_floor, takes=GROUPS, lowest=0, weighted=False),
+    Quantity(function=measure.centroid_cosine, takes=GROUPS, lowest=-1, highest=1),
+    Quantity(function=measure.relative_modality_gap, takes=MATCHES, lowest=0, highest=1, needs_pairs=True),
+    Quantity(
+        function=measure.linear_separability,
+        takes=MATCHES,
+        lowest=0,
+        highest=1,
+        seeded=True,
+        variants=({"C": 1.0}, {"C": 100.0}),
+    ),
+    Quantity(function=measure.mmd, takes=GROUPS, all_pairs=True, seeded=True),
+    Quantity(function=measure.mmd_p_value, takes=GROUPS, all_pairs=True, seeded=True, weighted=False),
+    Quantity(function=measure.energy_distance, takes=GROUPS, lowest=0, all_pairs=True),
+    Quantity(function=measure.frechet_mean_part, takes=GROUPS, lowest=0),
+    Quantity(function=measure.frechet_covariance_part, takes=GROUPS, lowest=0),
+    Quantity(function=measure.frechet_distance, takes=GROUPS, lowest=0, by_default=False),
+    Quantity(function=measure.sliced_wasserstein, takes=GROUPS, lowest=0, all_pairs=True, seeded=True),
+    Quantity(function=measure.cross_uniformity, takes=MATCHES, highest=0, all_pairs=True),
+    Quantity(function=measure.joint_uniformity, takes=GROUPS, highest=0, all_pairs=True, by_default=False),
+    # what it is made of
+    Quantity(function=measure.gap_energy_ratio, takes=PAIRS, lowest=0, highest=1),
+    Quantity(function=measure.gap_constancy, takes=PAIRS, lowest=-1, highest=1),
+    Quantity(function=measure.gap_direction, takes=PAIRS, lowest=-1, highest=1, by_default=False),
+    Quantity(function=measure.alignment, takes=PAIRS, lowest=0, highest=4),
+    Quantity(function=measure.alignment_noise, takes=PAIRS, lowest=0, highest=4),
+    Quantity(function=measure.pair_distance, takes=PAIRS, lowest=0, highest=2),
+    Quantity(function=measure.relative_alignment, takes=PAIRS, lowest=0, all_pairs=True, by_default=False),
+    Quantity(
+        function=measure.gap_coordinate_share,
+        takes=GROUPS,
+        lowest=0,
+        highest=1,
+        variants=tuple({"coordinates": m} for m in (1, 2, 5, 10)),
+    ),
+    # scores
+    Quantity(function=measure.matched_cosine, takes=PAIRS, lowest=-1, highest=1),
+    Quantity(function=measure.unmatched_cosine, takes=MATCHES, lowest=-1, highest=1),
+    Quantity(function=measure.within_cosine, takes=GROUP, lowest=-1, highest=1),
+    # shape of each group
+    Quantity(function=measure.uniformity, takes=GROUP, highest=0, all_pairs=True),
+    Quantity(function=measure.resultant_length, takes=GROUP, lowest=0, highest=1),
+    Quantity(
+        function=measure.effective_dimension,
+        takes=GROUP,
+        lowest=1,
+        variants=tuple({"quantile": share} for share in (0.9, 0.95, 0.99)),
+    ),
+    Quantity(function=measure.participation_ratio, takes=GROUP, lowest=1),
+    Quantity(function=measure.entropy_rank, takes=GROUP, lowest=1),
+    Quantity(function=measure.spectrum_area, takes=GROUP, lowest=0, highest=1),
+    # retrieval
+    Quantity(
+        function=measure.recall_at_k,
+        takes=RANKS,
+        all_pairs=True,
+        lowest=0,
+        highest=1,
+        variants=tuple({"k": k} for k in (1, 5, 10)),
+    ),
+    Quantity(function=measure.median_rank, takes=RANKS, all_pairs=True, lowest=1),
+    Quantity(function=measure.mean_reciprocal_rank, takes=RANKS, all_pairs=True, lowest=0, highest=1),
+    Quantity(
+        function=measure.mean_average_precision, takes=RANKS, all_pairs=True, lowest=0, highest=1, by_default=False
+    ),
+    Quantity(function=measure.r_precision, takes=RANKS, all_pairs=True, lowest=0, highest=1, by_default=False),
+    Quantity(function=measure.hubness, takes=DIRECTED, all_pairs=True),
+    Quantity(function=measure.stable_region, takes=PAIRS, lowest=0, highest=1, all_pairs=True),
+)

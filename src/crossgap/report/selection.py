@@ -1,0 +1,103 @@
+"""Groups under measurement: whole or cut down to a sub-sample, with what every quantity needs of them, computed once."""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from crossgap import measure
+from crossgap.data.embeddings import Embeddings
+from crossgap.measure.certainty import LEAST_ITEMS, bootstrap_weights, interval
+
+__all__ = ["Selection", "Settings", "bounds", "item_counts"]
+
+_MOST_COUNTS = 200_000_000  # bytes of bootstrap counts; more items than this allows get fewer replicates
+_FEWEST_REPLICATES = 40
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    replicates: int
+    level: float
+    seed: int
+    precision: float
+    most_rows: int
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Selection:
+    """Two groups, whole or a sub-sample of their items, with what every quantity needs of them, computed once.
+
+    One group alone is a selection of the group and itself.
+    """
+
+    embeddings: Embeddings
+    names: tuple[str, str]
+    settings: Settings
+    most_rows: int | None = None
+
+    @cached_property
+    def groups(self) -> Embeddings:
+        """The two groups, cut down to whole items where they are too large."""
+        if self.most_rows is None:
+            return self.embeddings.select(self.names)
+        return self.embeddings.select(self.names).sample_items(self.most_rows, seed=self.settings.seed)
+
+    @cached_property
+    def codes(self) -> Any:
+        """Item codes of both groups, and the reason where they do not pair."""
+        return self.groups.item_codes(*self.names)
+
+    @cached_property
+    def counts(self) -> np.ndarray | None:
+        """Counts of the items, (items, 1 + replicates), each once in the first column; None for no intervals."""
+        return item_counts(self.codes.count, self.settings)
+
+    @cached_property
+    def pairs(self) -> Any:
+        """The aligned view of both groups."""
+        return self.groups.pairs(*self.names)
+
+    @property
+    def sizes(self) -> dict[str, Any]:
+        """Numbers of rows and dimensions, and from how many rows a sub-sample was taken."""
+        taken = [len(self.groups[name]) for name in self.measured]
+        full = [len(self.embeddings[name]) for name in self.measured]
+        sizes: dict[str, Any] = {**dict(zip("nm", taken, strict=False)), "d": self.groups.dimension}
+        return sizes if taken == full else {**sizes, "sampled_from": full}
+
+    @property
+    def measured(self) -> tuple[str, ...]:
+        """The names of the groups, a single one once."""
+        return tuple(dict.fromkeys(self.names))
+
+    @cached_property
+    def reversed(self) -> "Selection":
+        """The same two groups the other way round."""
+        other = replace(self, names=(self.names[1], self.names[0]))
+        if "both_ranks" in self.__dict__:
+            other.__dict__["both_ranks"] = self.both_ranks[::-1]  # one search serves both directions
+        return other
+
+    @cached_property
+    def both_ranks(self) -> Any:
+        """Places of the right answers when the first group searches the second, and the other way round."""
+        x, y = (self.groups[name].vectors for name in self.names)
+        return measure.retrieval_ranks_both(x, y, x_items=self.codes.x, y_items=self.codes.y)
+
+
+def bounds(
+    values: np.ndarray, settings: Settings, lowest: float = -np.inf, highest: float = np.inf
+) -> tuple[float, float]:
+    """Turn the plain value and those of the replicates into bounds."""
+    found = interval(float(values[0]), values[1:], level=settings.level, lowest=lowest, highest=highest)
+    return found.low, found.high
+
+
+def item_counts(items: int, settings: Settings) -> np.ndarray | None:
+    """Counts of items, (items, 1 + replicates), each once in the first column; None where there are no intervals."""
+    if settings.replicates == 0 or items < LEAST_ITEMS:
+        return None
+    replicates = min(settings.replicates, max(_FEWEST_REPLICATES, _MOST_COUNTS // items))
+    return np.insert(bootstrap_weights(items, replicates, seed=settings.seed), 0, 1, axis=1)

@@ -1,0 +1,78 @@
+"""Frozen records of plain numbers and strings, and their JSON.
+
+A ``Measurement`` has a finite value or none and a reason; NaN and infinity never leave. Equal records give equal bytes.
+"""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+__all__ = ["Interval", "Measurement", "to_json"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interval:
+    """A value and the bounds between which it lies with the stated confidence."""
+
+    value: float
+    low: float
+    high: float
+    level: float = 0.95
+
+    def __contains__(self, number: float) -> bool:
+        return self.low <= number <= self.high
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measurement:
+    """One number about one or two groups, with all that is needed to compute it again.
+
+    Parameters
+    ----------
+    name
+        Name of the function that gave the value.
+    groups
+        The groups it was given; [queries, gallery] where direction matters.
+    value, interval
+        The number and its confidence interval, or None.
+    options
+        Arguments that differ from those of other measurements of this name, and sizes: n, m, d, a sub-sample's size.
+    reason
+        Why there is no value; None where there is one.
+    """
+
+    name: str
+    groups: tuple[str, ...]
+    value: float | None
+    interval: tuple[float, float] | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    reason: str | None = None
+
+    def __post_init__(self):
+        if (self.value is None) == (self.reason is None):
+            raise ValueError(f"{self.name} must have either a value or a reason for having none; give exactly one.")
+        for number in (self.value, *(self.interval or ())):
+            if number is not None and not math.isfinite(number):
+                raise ValueError(f"{self.name} must be finite, but it is {number}; give no value and a reason instead.")
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain data in the order of the file format, numbers to nine significant digits."""
+        return {
+            "name": self.name,
+            "groups": list(self.groups),
+            "value": _rounded(self.value),
+            "interval": None if self.interval is None else [_rounded(bound) for bound in self.interval],
+            "options": {key: _rounded(value) for key, value in self.options.items()},
+            "reason": self.reason,
+        }
+
+
+def to_json(document: Any) -> str:
+    """Return a JSON document: two spaces, UTF-8, one newline at the end, never NaN."""
+    return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _rounded(value: Any) -> Any:
+    return float(f"{value:.9g}") if isinstance(value, float) else value
