@@ -16,7 +16,7 @@ __all__ = ["app", "main"]
 app = typer.Typer(
     name="crossgap",
     help="Measure, explain and close the modality gap in embedding spaces that hold several modalities.",
-    epilog="SOURCE is a file, a folder, or name=file (image=img.npy text=txt.npy). Exit codes: 0 done, 1 a gate failed, "
+    epilog="SOURCE is a file, a folder, or name=file (image=img.npy text=txt.npy). Exit codes: 0 done, 1 gate failed, "
     "2 wrong usage or bad input, 130 interrupted.",
     rich_markup_mode=None,
     pretty_exceptions_enable=False,

@@ -24,7 +24,7 @@ from crossgap.geometry.rows import Rows, check_rows, check_same_dimension, is_nu
 
 __all__ = ["Embeddings", "Group", "ItemCodes", "Pairs"]
 
-_NAME = re.compile(r"[\w.\-]+(/[\w.\-]+)?")
+GROUP_NAME = re.compile(r"[\w.\-]+(/[\w.\-]+)?")
 ROW_FACTS = ("text", "uri", "label", "split")
 
 
@@ -142,7 +142,7 @@ class Embeddings(Mapping[str, Group]):
         if not groups:
             raise ValueError("Embeddings need at least one group, but none was given; give for example image=array.")
         for name in groups:
-            if not _NAME.fullmatch(name):
+            if not GROUP_NAME.fullmatch(name):
                 raise ValueError(
                     f"a group must be named 'modality' or 'modality/role', but one is named {name!r}; "
                     f"use letters, digits, '_', '-' and '.'."
@@ -199,8 +199,8 @@ class Embeddings(Mapping[str, Group]):
     def row_items(self) -> dict[str, np.ndarray]:
         """A number for the item of each row, by group: equal numbers, same item, across all groups.
 
-        Rows of groups with ids share an item where their ids agree; row i of groups without ids shares one with row i of
-        the other groups without ids and of the same size.
+        Rows of groups with ids share an item where their ids agree; row i of groups without ids shares one with row i
+        of the other groups without ids and of the same size.
         """
         ids = {name: group.items for name, group in self.items() if group.items is not None}
         numbers: dict[str, np.ndarray] = {}
@@ -224,7 +224,7 @@ class Embeddings(Mapping[str, Group]):
 
     def item_codes(self, a: str, b: str) -> ItemCodes:
         """Number the items of two groups from 0; where they do not pair, ``reason`` says why."""
-        n, m = len(self[a]), len(self[b])
+        n = len(self[a])
         found, codes = np.unique(np.concatenate([self.row_items[a], self.row_items[b]]), return_inverse=True)
         x, y = codes[:n], codes[n:]
         return ItemCodes(x=x, y=y, count=len(found), reason=None if _overlap(x, y) else self._why_unpaired(a, b))

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from crossgap.data.embeddings import _NAME, Embeddings, Group
+from crossgap.data.embeddings import GROUP_NAME, Embeddings, Group
 from crossgap.data.location import Location
 from crossgap.data.npy import NpyHeader, NpyRows, read_header, unusable, write_array
 from crossgap.data.row_facts import FACTS, fact_keys, facts_of
@@ -35,7 +35,7 @@ def read_npz(location: Location, load_limit: int) -> tuple[dict[str, Group], lis
     with location.open() as file, _damage(location), zipfile.ZipFile(file) as archive:
         members = _members(archive, location, notes)
         rest = {key: member for key, member in members.items() if unusable(member[1].shape, member[1].dtype)}
-        for key in [key for key in members if key not in rest and not _NAME.fullmatch(key)]:
+        for key in [key for key in members if key not in rest and not GROUP_NAME.fullmatch(key)]:
             notes.append(f"{location}: array {key!r} is not used, since its name is no 'modality' or 'modality/role'.")
             del members[key]
         groups = {}

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from crossgap.data.embeddings import _NAME, ROW_FACTS, Embeddings, Group
+from crossgap.data.embeddings import GROUP_NAME, ROW_FACTS, Embeddings, Group
 from crossgap.data.location import Location
 from crossgap.data.npy import numpy_blocks, numpy_dtype
 from crossgap.data.row_index import row_index
@@ -372,7 +372,7 @@ def _rows_by_group(location: Location, metadata: Any, columns: list[str]) -> dic
         modality_number, role_number = divmod(int(found[number]), len(roles) + 1)
         part = roles[role_number - 1] if role_number else ""
         name = f"{modalities[modality_number]}/{part}" if part else modalities[modality_number]
-        if not _NAME.fullmatch(name):
+        if not GROUP_NAME.fullmatch(name):
             raise FormatError(
                 f"{location}: row {first[number]} belongs to {name!r}, but modality and role must each be letters, "
                 f"digits, '_', '-' and '.'; rename them."

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from crossgap.data.clip_retrieval import is_clip_retrieval, read_clip_retrieval
-from crossgap.data.embeddings import _NAME, Embeddings, Group
+from crossgap.data.embeddings import GROUP_NAME, Embeddings, Group
 from crossgap.data.location import Location, locate
 from crossgap.data.npy import read_npy
 from crossgap.data.npz import read_npz
@@ -125,7 +125,7 @@ def _parse(source: Source) -> tuple[str | None, Location]:
     name, equals, path = text.partition("=")
     if not isinstance(source, str) or not equals or _URL.match(text) or os.path.exists(text):
         return None, locate(text)
-    if not _NAME.fullmatch(name):
+    if not GROUP_NAME.fullmatch(name):
         raise ValueError(
             f"{text!r} names a group {name!r}, but a group is 'modality' or 'modality/role'; use letters, digits, "
             f"'_', '-' and '.'."
@@ -182,7 +182,7 @@ def _read_files(files: Sequence[Location], name: str | None, load_limit: int) ->
         match file.suffix:
             case ".npy":
                 rows, said = read_npy(file)
-                if name is None and not _NAME.fullmatch(file.stem):
+                if name is None and not GROUP_NAME.fullmatch(file.stem):
                     raise FormatError(
                         f"{file} cannot name a group after itself, since a name is letters, digits, '_', '-' and '.'; "
                         f"rename it, or give it as name=file."

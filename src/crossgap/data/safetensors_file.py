@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from crossgap.data.embeddings import _NAME, Embeddings, Group
+from crossgap.data.embeddings import GROUP_NAME, Embeddings, Group
 from crossgap.data.location import Location
 from crossgap.data.npy import NpyRows, numpy_blocks, numpy_dtype, unusable
 from crossgap.data.row_facts import FACTS, fact_from_json, fact_keys, facts_of
@@ -57,7 +57,7 @@ def read_safetensors(location: Location) -> tuple[dict[str, Group], list[str]]:
     for key, entry in header.items():
         dtype, shape, begin = _checked_entry(location, key, entry, size - start)
         reason = unusable(shape, np.dtype(np.float32) if dtype in _DTYPES else dtype)
-        if reason is None and not _NAME.fullmatch(key):
+        if reason is None and not GROUP_NAME.fullmatch(key):
             reason = "has a name that is no 'modality' or 'modality/role'"
         if reason is not None:
             notes.append(f"{location}: tensor {key!r} is not used, since it {reason}.")

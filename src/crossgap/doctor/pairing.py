@@ -223,11 +223,13 @@ def _broken_run(sample: _Sample) -> slice | None:
     bad = z < min(3.0, float(z.max()) / 4)
     if not bad.any() or float(np.median(z[~bad])) < 8:
         return None
-    first, last = np.flatnonzero(bad)[[0, -1]]
-    level = sample.agreement[: bounds[first]] if first else sample.agreement[bounds[last + 1] :]
-    if last == _SEGMENTS - 1 and first:  # the break is where the sum over good minus bad agreement is greatest
-        return slice(int(np.argmax(np.cumsum(sample.agreement - level.mean() / 2))) + 1, n)
-    return slice(int(bounds[first]), int(bounds[last + 1]))
+    numbers = np.flatnonzero(bad)
+    run = max(np.split(numbers, np.flatnonzero(np.diff(numbers) > 1) + 1), key=len)
+    low, high = int(bounds[run[0]]), int(bounds[run[-1] + 1])
+    if high < n or low == 0:
+        return slice(low, high)
+    level = float(sample.agreement[:low].mean())  # the break is where the sum of agreement above half of it is greatest
+    return slice(int(np.argmax(np.cumsum(sample.agreement - level / 2))) + 1, n)
 
 
 def _partly_at_chance(

@@ -66,8 +66,8 @@ def weighted_mean(values: Array, weights: Any = None) -> Array:
 def covariance(x: Rows, *, centre: bool = True, name: str = "x", check: bool = True) -> Array:
     """Covariance of the unit rows (d, d): denominator n - 1, or n about the origin where ``centre`` is False.
 
-    Up to 10,000 rows products are taken in float64; above, in the type of the rows with sums of blocks in float64, which
-    costs the smallest eigenvalues (below about 1e-7 of the largest) their digits. Cost: n d^2 multiply-adds.
+    Up to 10,000 rows products are taken in float64; above, in the type of the rows with sums of blocks in float64,
+    which costs the smallest eigenvalues (below about 1e-7 of the largest) their digits. Cost: n d^2 multiply-adds.
     """
     exact = x.shape[0] <= _EXACT_ROWS
     mean = mean_unit_row(x, name=name, check=check) if centre else None

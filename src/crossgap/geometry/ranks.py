@@ -90,7 +90,7 @@ def _limit(limits: np.ndarray, block: Array) -> Any:
 
 
 def _count(above: Array, axis: int) -> np.ndarray:
-    """Count the true entries; NumPy counts single bytes slowly, so add them up as bytes in lanes that cannot overflow."""
+    """Count the true entries; NumPy does so slowly, so add them up as bytes, in lanes too short to overflow."""
     if not isinstance(above, np.ndarray):
         return np.asarray(namespace(above).sum(above, axis=axis).cpu())
     n, m = above.shape

@@ -213,7 +213,7 @@ def relative_alignment(x: Rows, y: Rows, *, weights: Any = None, check: bool = T
     from crossgap.errors import DegenerateError
     from crossgap.geometry.similarity import similarity_blocks
 
-    n, _ = check_pair(x, y, least=2)
+    check_pair(x, y, least=2)
     xp = namespace(x)
     positives = alignment_per_pair(x, y, check=check)
     nearest: dict[int, Array] = {}

@@ -176,7 +176,7 @@ def paired_difference(
     level: float = 0.95,
     **options: Any,
 ) -> Interval:
-    """Measure by how much a quantity differs between two versions of the same rows, with the interval of the difference.
+    """Measure by how much a quantity differs between two versions of the same rows, with an interval.
 
     Both versions are resampled together, so what they share cancels: the interval is that of after - before, and far
     narrower than the two intervals would suggest.
@@ -316,7 +316,7 @@ def _row_weights(groups: tuple[Rows, ...], items: Any, replicates: int, seed: in
         ids = [np.asarray(ids) for ids in (items if isinstance(items, tuple) else (items,) * len(groups))]
         if [len(rows) for rows in ids] != sizes:
             raise ValueError(
-                f"items must have one id for each row, but there are {[len(rows) for rows in ids]} ids for {sizes} rows."
+                f"items must have one id a row, but there are {[len(rows) for rows in ids]} ids for {sizes} rows."
             )
     codes, inverse = np.unique(np.concatenate(ids), return_inverse=True)
     counts = bootstrap_weights(len(codes), replicates, seed=seed)

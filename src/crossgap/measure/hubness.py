@@ -451,13 +451,13 @@ def _check_spread(counts: np.ndarray) -> None:
 def _skewness(counts: np.ndarray) -> np.ndarray:
     deviation = counts - counts.mean(axis=-1, keepdims=True)
     cubes, squares = (deviation**3).mean(axis=-1), (deviation**2).mean(axis=-1)
-    return np.divide(cubes, squares**1.5, out=np.zeros_like(cubes), where=squares > 0)[()]
+    return _ratio(cubes, squares**1.5)
 
 
 def _gini(counts: np.ndarray) -> np.ndarray:
     m, totals = counts.shape[-1], counts.sum(axis=-1)
     spread = np.sort(counts, axis=-1) @ (2.0 * np.arange(1, m + 1) - m - 1)
-    return np.divide(spread, m * totals, out=np.zeros_like(totals), where=totals > 0)[()]
+    return _ratio(spread, m * totals)
 
 
 def _antihubs(counts: np.ndarray) -> np.ndarray:
@@ -467,7 +467,14 @@ def _antihubs(counts: np.ndarray) -> np.ndarray:
 def _top_share(counts: np.ndarray, share: float) -> np.ndarray:
     m, totals = counts.shape[-1], counts.sum(axis=-1)
     top = np.sort(counts, axis=-1)[..., m - int(np.ceil(share * m - 1e-9)) :].sum(axis=-1)
-    return np.divide(top, totals, out=np.zeros_like(totals), where=totals > 0)[()]
+    return _ratio(top, totals)
+
+
+def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
+    """Quotient, and 0 where a replicate counts nothing or has no spread."""
+    quotient = np.zeros(np.shape(numerator))
+    np.divide(numerator, denominator, out=quotient, where=denominator > 0)
+    return quotient[()]
 
 
 def _log_sums(x: Rows, y: Rows, temperature: float, *, leave_out_self: bool, check: bool) -> np.ndarray:

@@ -423,7 +423,7 @@ def _fitted_planes(
             model.fit(train, labels[sets != number])
         converged = converged and not any(issubclass(one.category, ConvergenceWarning) for one in caught)
         normals[:, number] = np.asarray(model.coef_[0], np.float64) / spread
-        offsets[number] = float(model.intercept_[0]) - mean @ normals[:, number]
+        offsets[number] = np.asarray(model.intercept_)[0] - mean @ normals[:, number]
     return _Planes(normals, offsets, converged)
 
 

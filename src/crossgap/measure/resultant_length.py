@@ -149,7 +149,7 @@ def conformity_per_row(x: Rows, *, check: bool = True) -> Array:
     mean = mean_unit_row(x, check=check)
     xp = namespace(mean)
     length = xp.sqrt(xp.sum(mean * mean))
-    if not float(length) > 1e-9:
+    if not bool(length > 1e-9):
         raise DegenerateError("the rows of x cancel, so they have no mean direction to conform to; see their spread.")
     return xp.concat([wide(block) @ (mean / length) for _, block in unit_blocks(x, check=False)])
 

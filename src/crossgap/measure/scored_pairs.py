@@ -89,7 +89,7 @@ class ScoredPairs:
             raise ValueError(
                 f"folds must lie between 2 and the number of items, {count}, but it is {folds}; 5 is usual."
             )
-        return np.random.default_rng(seed).permutation(count) % folds
+        return np.random.default_rng([seed, 1]).permutation(count) % folds  # [.., 1]: not the bootstrap's stream
 
     def bin_starts(self, bins: int) -> np.ndarray:
         """Cut the pairs into at most ``bins`` runs of scores; half of the cuts are quantiles of the matched pairs.
@@ -236,7 +236,7 @@ def scored_pairs(
     observed = float(weights @ matched / weights.sum())
     if not matched.any() or matched.all():
         raise DegenerateError(
-            f"{'every' if matched.any() else 'none'} of the {len(scores)} scored pairs is a match, so scores cannot be "
+            f"{'each' if matched.any() else 'none'} of the {len(scores)} scored pairs is a match, so scores cannot be "
             f"told apart; give more rows or another k."
         )
     item_of_query = np.arange(n) if query_items is None else np.unique(np.asarray(query_items), return_inverse=True)[1]

@@ -2,8 +2,8 @@
 
     Embeddings --select two groups--> Selection (rows, item codes, bootstrap counts) --quantities--> Measurement, ...
 
-For each group, then for each two groups, the quantities of ``QUANTITIES`` are called one by one. Those over all pairs of
-rows see a sub-sample of large groups; its size stands in their options. Replicates of all quantities share one draw of
+For each group, then for each two groups, the quantities of ``QUANTITIES`` are called one by one. Those over all pairs
+of rows see a sub-sample of large groups; its size stands in their options. Replicates of all quantities share one draw of
 item counts, so intervals of differences can be taken later.
 """
 

@@ -1,4 +1,4 @@
-"""Groups under measurement: whole or cut down to a sub-sample, with what every quantity needs of them, computed once."""
+"""Groups under measurement, whole or sub-sampled, with what every quantity needs of them, computed once."""
 
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -18,6 +18,8 @@ _FEWEST_REPLICATES = 40
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
+    """How a report measures: replicates and level of its intervals, seed, precision sought, rows of a sub-sample."""
+
     replicates: int
     level: float
     seed: int

@@ -9,8 +9,37 @@ from crossgap.results import Measurement
 
 __all__ = ["lines"]
 
-_HIDDEN = {"match_probability", "precision_recall", "cosine_quantiles"}  # curves; they are in the file
+_SECTIONS = {
+    "The gap": (
+        "centroid_distance",
+        "centroid_distance_floor",
+        "relative_modality_gap",
+        "linear_separability",
+        "mmd",
+        "mmd_p_value",
+        "energy_distance",
+        "frechet_mean_part",
+        "frechet_covariance_part",
+        "sliced_wasserstein",
+        "gap_energy_ratio",
+        "alignment",
+        "alignment_noise",
+        "cross_uniformity",
+    ),
+    "Scores": ("matched_cosine", "unmatched_cosine", "within_cosine", "threshold_at_precision"),
+    "Mixed index": ("modality_share_at_k", "ndcg_at_k"),
+    "Retrieval": ("recall_at_k", "median_rank", "hubness"),
+    "Shape of each group": (
+        "uniformity",
+        "resultant_length",
+        "effective_dimension",
+        "participation_ratio",
+        "entropy_rank",
+        "spectrum_area",
+    ),
+}
 _MOST_PAIRS_IN_FULL = 1
+_FEW = 12  # quantities, up to which all of what was measured is shown
 
 
 def lines(report: GapReport, *, width: int = 100) -> Iterator[str]:
@@ -25,10 +54,7 @@ def lines(report: GapReport, *, width: int = 100) -> Iterator[str]:
     shown = {group for pair in pairs[:_MOST_PAIRS_IN_FULL] for group in pair}
     if not pairs:
         shown = {str(facts["group"]) for facts in report.inputs}
-    rows = [m for m in report.measurements if set(m.groups) <= shown and m.name not in _HIDDEN and m.value is not None]
-    if rows:
-        yield ""
-        yield from _table(rows)
+    yield from _tables([m for m in report.measurements if set(m.groups) <= shown and m.value is not None])
     if len(pairs) > _MOST_PAIRS_IN_FULL:
         yield ""
         yield from textwrap.wrap(
@@ -39,15 +65,40 @@ def lines(report: GapReport, *, width: int = 100) -> Iterator[str]:
     yield from _aside(report, width)
 
 
-def _table(rows: Sequence[Measurement]) -> Iterator[str]:
-    cells = [("quantity", "groups", "value", "interval")]
-    for row in rows:
-        interval = "" if row.interval is None else f"[{_number(row.interval[0])}, {_number(row.interval[1])}]"
-        cells.append((_label(row), _where(row), _number(row.value), interval))
-    widths = [max(len(row[i]) for row in cells) for i in range(4)]
+def _tables(rows: Sequence[Measurement]) -> Iterator[str]:
+    """Yield a table for each section; quantities of no section were asked for by name and come last."""
+    placed = {name for names in _SECTIONS.values() for name in names}
+    in_file_only = {name for name in dict.fromkeys(row.name for row in rows) if name not in placed}
+    everything = len({row.name for row in rows}) > _FEW
+    sections = [*_SECTIONS.items(), *([] if everything else [("Asked for", tuple(in_file_only))])]
+    cells: list[tuple[str, str, str, str] | str] = []
+    for title, names in sections:
+        chosen = [row for name in names for row in rows if row.name == name]
+        if everything:
+            chosen = [row for row in chosen if _is_usual(row)]
+        if chosen:
+            cells.append(title)
+        for row in chosen:
+            interval = "" if row.interval is None else f"[{_number(row.interval[0])}, {_number(row.interval[1])}]"
+            cells.append((f"  {_label(row)}", _where(row), _number(row.value), interval))
+    widths = [max((len(row[i]) for row in cells if not isinstance(row, str)), default=0) for i in range(4)]
     for row in cells:
-        first, second, third, last = row
-        yield f"{first:<{widths[0]}}  {second:<{widths[1]}}  {third:>{widths[2]}}  {last}".rstrip()
+        if isinstance(row, str):
+            yield ""
+            yield row
+        else:
+            first, second, third, last = row
+            yield f"{first:<{widths[0]}}  {second:<{widths[1]}}  {third:>{widths[2]}}  {last}".rstrip()
+    if everything and in_file_only:
+        yield ""
+        yield "With -o, the file also holds: " + ", ".join(sorted(in_file_only)) + "."
+
+
+def _is_usual(row: Measurement) -> bool:
+    """Leave out variants that a first look does not need."""
+    if row.options.get("result") in ("best_precision", "precision"):
+        return False
+    return row.options.get("C", 1.0) == 1.0 and row.options.get("quantile", 0.99) == 0.99
 
 
 def _label(row: Measurement) -> str:
@@ -55,7 +106,7 @@ def _label(row: Measurement) -> str:
     return row.name + (f" ({', '.join(f'{key} {value}' for key, value in told.items())})" if told else "")
 
 
-_TOLD = ("k", "C", "quantile", "coordinates", "result")
+_TOLD = ("k", "C", "quantile", "coordinates", "result", "pairs", "from", "to", "score", "threshold")
 
 
 def _where(row: Measurement) -> str:
@@ -87,10 +138,10 @@ def _aside(report: GapReport, width: int) -> Iterator[str]:
     """Yield what was skipped, sub-sampled or left aside."""
     skipped: dict[str, list[str]] = {}
     for row in report.measurements:
-        if row.reason is not None:
+        if row.reason is not None and row.name != "threshold_at_precision":  # the verdict says it
             skipped.setdefault(row.reason, []).append(row.name)
     sampled = sorted({row.name for row in report.measurements if "sampled_from" in row.options})
-    notes = [f"skipped: {', '.join(dict.fromkeys(names))} ({reason})" for reason, names in skipped.items()]
+    notes = [f"skipped: {', '.join(dict.fromkeys(names))}: {reason.rstrip('.')}." for reason, names in skipped.items()]
     if sampled:
         notes.append(f"on a sub-sample of {report.settings['rows']} rows a group (--rows): {', '.join(sampled)}")
     notes += [f"not used: {note}" for note in report.settings.get("notes", [])]

@@ -1,4 +1,4 @@
-"""What the numbers mean, in sentences: the size of the gap, what it costs, and what to do, drawn from the record alone."""
+"""What the numbers mean, in sentences: how large the gap is, what it costs, what to do; drawn from the record alone."""
 
 import itertools
 from collections.abc import Iterator
@@ -72,8 +72,8 @@ def _scores(report: GapReport, x: str, y: str) -> Iterator[str]:
         )
         return
     yield (
-        f"Scores: a match scores {matched:.2f} on average, unrelated rows of {x} and {y} {unmatched:.2f}, yet two "
-        f"unrelated rows of {x} {within[0]:.2f} and of {y} {within[1]:.2f}: compare scores only within one kind of pair."
+        f"Scores: a match scores {matched:.2f} on average and unrelated rows of {x} and {y} {unmatched:.2f}, yet two "
+        f"unrelated rows of {x} score {within[0]:.2f} and of {y} {within[1]:.2f}: compare scores of one kind only."
     )
     for queries, gallery in ((x, y), (y, x)):
         yield from _threshold(report, queries, gallery)
@@ -85,7 +85,9 @@ def _threshold(report: GapReport, queries: str, gallery: str) -> Iterator[str]:
         return
     asked = float(cut.options.get("asked", 0))
     if cut.value is None:
-        yield f"Threshold, {queries} searching {gallery}: none reaches precision {asked:.0%} ({cut.reason})."
+        best = report.value("threshold_at_precision", queries, gallery, result="best_precision")
+        reached = "" if best is None else f"; the best cosine gives {best:.0%}"
+        yield f"Threshold, {queries} searching {gallery}: no cosine gives precision {asked:.0%}{reached}."
         return
     precision, recall = (
         report.find("threshold_at_precision", queries, gallery, result=result) for result in ("precision", "recall")
@@ -126,8 +128,8 @@ def _retrieval(report: GapReport, x: str, y: str) -> Iterator[str]:
             parts.append(f"{queries} to {gallery} {with_interval(found)}")
     if parts:
         yield (
-            f"Retrieval across (recall@1): {', '.join(parts)}. Leave it: an offset between the groups shifts all "
-            f"candidates of one search alike, and closing it seldom changes their order for the better."
+            f"Retrieval across, recall@1: {', '.join(parts)}. Leave it: a constant offset moves all candidates of one "
+            f"search alike, so closing it does not find more of them."
         )
 
 

@@ -115,7 +115,10 @@ def test_a_stretch_that_is_shuffled(found, pairs, rng):
     assert finding.severity == "error"
     assert (finding.numbers["first_row"], finding.numbers["last_row"]) == (120, 199)
     y = pairs[1].copy()
-    y[:80] = rng.permutation(y[:80])
+    y[:80], y[320:360] = rng.permutation(y[:80]), rng.permutation(y[320:360])
+    (finding,) = found(image=pairs[0], text=y)["partly-shuffled-pairs"]
+    assert (finding.numbers["first_row"], finding.numbers["last_row"]) == (0, 79)
+    y[360:] = rng.permutation(y[360:])
     assert "partly-shuffled-pairs" in found(image=pairs[0], text=y)
 
 
@@ -272,3 +275,24 @@ def test_several_groups_are_compared_two_by_two(pairs, rng):
     groups = {"image": pairs[0], "text": pairs[1], "audio": rng.permutation(pairs[1] + 0.01)}
     findings = examine({name: Group(vectors=rows) for name, rows in groups.items()})
     assert {f.groups for f in findings if f.name == "shuffled-pairs"} == {("image", "audio"), ("text", "audio")}
+
+
+class _Reader:
+    """Rows that may only be taken in parts, and remember the largest part."""
+
+    def __init__(self, rows):
+        self.rows, self.shape, self.dtype, self.largest = rows, rows.shape, rows.dtype, 0
+
+    def __getitem__(self, index):
+        taken = self.rows[index]
+        self.largest = max(self.largest, len(taken))
+        return taken
+
+
+@pytest.mark.parametrize("shift", [0, 40])
+def test_readers_are_taken_in_blocks(rng, shift):
+    common = rng.standard_normal((20_000, 16))
+    x, y = (_Reader(np.roll(common + rng.standard_normal(common.shape), s, axis=0)) for s in (0, shift))
+    findings = examine({"image": Group(vectors=x), "text": Group(vectors=y)})
+    assert ("misaligned-pairs" in {f.name for f in findings}) == bool(shift)
+    assert max(x.largest, y.largest) <= 8192

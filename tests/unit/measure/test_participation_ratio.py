@@ -36,7 +36,7 @@ def test_equals_the_formula(rng):
 
 
 def test_every_option_matters(rng):
-    x = rng.normal(size=(60, 8)) * np.arange(1, 9) + 3
+    x = rng.normal(size=(60, 8)) * np.arange(1, 9) + 6
     assert participation_ratio(x, spectrum="singular") > participation_ratio(x)
     assert participation_ratio(x, centre=False) < participation_ratio(x)
 
