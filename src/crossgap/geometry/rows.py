@@ -130,11 +130,13 @@ def unit_rows(x: Array, *, name: str = "x", check: bool = True, first: int = 0) 
 def inverse_lengths(x: Array, *, name: str = "x", check: bool = True, first: int = 0, xp: Any = None) -> Array:
     """Return 1 / length of every row of a block, checked as ``unit_rows`` says."""
     xp = namespace(x) if xp is None else xp
-    squares = np.vecdot(x, x) if xp is _NUMPY else xp.sum(x * x, axis=-1)
+    with np.errstate(over="ignore"):  # seen below
+        squares = np.vecdot(x, x) if xp is _NUMPY else xp.sum(x * x, axis=-1)
     if check:
-        smallest, largest = float(xp.min(squares)), float(xp.max(squares))  # NaN fails both comparisons below
+        seen = squares.detach() if hasattr(squares, "detach") else squares
+        smallest, largest = float(xp.min(seen)), float(xp.max(seen))  # NaN fails both comparisons below
         if not (smallest > _TINY and largest < _HUGE):
-            squares = _checked_squares(x, xp, name, first)
+            return _checked_inverses(x, xp, name, first)
     else:
         squares = xp.clip(squares, 1e-24, None)
     return 1.0 / xp.sqrt(squares)
@@ -143,8 +145,8 @@ def inverse_lengths(x: Array, *, name: str = "x", check: bool = True, first: int
 _TINY, _HUGE = 1e-30, 1e30
 
 
-def _checked_squares(x: Array, xp: Any, name: str, first: int) -> Array:
-    """Find the bad row and say so, or square again without under- or overflow."""
+def _checked_inverses(x: Array, xp: Any, name: str, first: int) -> Array:
+    """Find the bad row and say so, or take the lengths again without under- or overflow."""
     finite = xp.all(xp.isfinite(x), axis=-1)
     if not bool(xp.all(finite)):
         row = first + int(xp.argmin(xp.astype(finite, xp.int8)))
@@ -153,14 +155,15 @@ def _checked_squares(x: Array, xp: Any, name: str, first: int) -> Array:
             f"drop such rows or embed them again (crossgap doctor lists them)."
         )
     largest = xp.max(xp.abs(x), axis=-1)
-    if not bool(xp.all(largest > 0)):
-        row = first + int(xp.argmin(largest))
+    usable = largest >= xp.finfo(x.dtype).smallest_normal
+    if not bool(xp.all(usable)):
+        row = first + int(xp.argmin(xp.astype(usable, xp.int8)))
         raise ValueError(
             f"{name} must have rows of a length above zero, but row {row} is all zeros; "
             f"drop such rows or embed them again (crossgap doctor lists them)."
         )
-    scaled = xp.astype(x / largest[:, None], x.dtype)
-    return xp.sum(scaled * scaled, axis=-1) * largest * largest
+    scaled = x / largest[:, None]
+    return 1.0 / largest / xp.sqrt(xp.sum(scaled * scaled, axis=-1))
 
 
 def as_float(x: Array) -> Array:
@@ -195,9 +198,8 @@ def row_weights(weights: Any, n: int, name: str = "weights") -> np.ndarray | Non
 
 
 def _is_real_floating(x: Rows) -> bool:
-    if array_api_compat.is_array_api_obj(x):
-        return bool(namespace(x).isdtype(x.dtype, "real floating")) or str(x.dtype) in {"torch.bfloat16", "float16"}
-    return np.dtype(x.dtype).kind == "f"
+    name = str(x.dtype)
+    return "float" in name and "complex" not in name
 
 
 def group_weights(weights: Any, n: int, m: int) -> tuple[np.ndarray | None, np.ndarray | None]:

@@ -21,12 +21,12 @@ from crossgap.measure.gap_energy_ratio import (
     gap_direction,
     gap_direction_per_pair,
     gap_energy_ratio,
-    gap_vector,
 )
 from crossgap.measure.gap_frame_split import GapFrameSplit, gap_frame_split
 from crossgap.measure.gap_groups import GapGroups, gap_groups
 from crossgap.measure.gap_orthogonality import gap_orthogonality, gap_orthogonality_reference
 from crossgap.measure.gap_span_energy import gap_span_energy, gap_span_energy_reference
+from crossgap.measure.gap_vector import gap_vector
 from crossgap.measure.hubness import (
     HubnessScores,
     antihub_share,

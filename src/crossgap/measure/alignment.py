@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from crossgap.geometry.means import mean_unit_row, weighted_mean, wide
+from crossgap.geometry.means import weighted_mean, wide
 from crossgap.geometry.rows import Array, Rows, check_pair, namespace, unit_blocks
+from crossgap.measure.gap_vector import gap_vector
 
 __all__ = ["alignment", "alignment_noise", "alignment_per_pair", "pair_distance", "relative_alignment"]
 
@@ -166,7 +167,7 @@ def alignment_noise(x: Rows, y: Rows, *, weights: Any = None, check: bool = True
     0.0
     """
     total = alignment(x, y, weights=weights, check=check)
-    gap = mean_unit_row(x, weights=weights, check=check) - mean_unit_row(y, weights=weights, name="y", check=check)
+    gap = gap_vector(x, y, weights=weights, check=check)
     xp = namespace(gap)
     return xp.clip(total - xp.sum(gap * gap, axis=-1), 0.0, None)
 

@@ -7,7 +7,8 @@ import numpy as np
 
 from crossgap.errors import DegenerateError
 from crossgap.geometry.rows import Rows, check_pair, is_numpy, namespace
-from crossgap.measure.gap_energy_ratio import gap_blocks, gap_vector
+from crossgap.measure.gap_energy_ratio import gap_blocks
+from crossgap.measure.gap_vector import gap_vector
 from crossgap.measure.participation_ratio import participation_ratio_of
 
 __all__ = ["AlignmentNoiseProfile", "alignment_noise_profile"]

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from crossgap.geometry.means import mean_row, mean_unit_row
-from crossgap.geometry.rows import Array, Rows, check_rows, check_same_dimension, group_weights, namespace
+from crossgap.geometry.rows import Array, Rows, namespace
+from crossgap.measure.gap_vector import gap_vector, group_means
 
 __all__ = ["centroid_cosine", "centroid_distance", "centroid_distance_floor"]
 
@@ -63,16 +63,7 @@ def centroid_distance(
     >>> round(float(centroid_distance(x, y, squared=True)), 6)
     2.5
     """
-    check_rows(x, "x")
-    check_rows(y, "y")
-    check_same_dimension(x, y)
-    x_weights, y_weights = group_weights(weights, x.shape[0], y.shape[0]) if weights is not None else (None, None)
-    if raw:
-        gap = mean_row(x, weights=x_weights) - mean_row(y, weights=y_weights)
-    else:
-        gap = mean_unit_row(x, weights=x_weights, name="x", check=check) - mean_unit_row(
-            y, weights=y_weights, name="y", check=check
-        )
+    gap = gap_vector(x, y, raw=raw, weights=weights, check=check)
     xp = namespace(gap)
     square = xp.sum(gap * gap, axis=-1)
     return square if squared else xp.sqrt(square)
@@ -114,12 +105,7 @@ def centroid_cosine(x: Rows, y: Rows, *, weights: Any = None, check: bool = True
     >>> round(float(centroid_cosine(x, y)), 6)
     0.707107
     """
-    check_rows(x, "x")
-    check_rows(y, "y")
-    check_same_dimension(x, y)
-    x_weights, y_weights = group_weights(weights, x.shape[0], y.shape[0]) if weights is not None else (None, None)
-    a = mean_unit_row(x, weights=x_weights, name="x", check=check)
-    b = mean_unit_row(y, weights=y_weights, name="y", check=check)
+    a, b = group_means(x, y, weights=weights, check=check)
     xp = namespace(a)
     lengths = xp.sqrt(xp.sum(a * a, axis=-1) * xp.sum(b * b, axis=-1))
     return xp.sum(a * b, axis=-1) / xp.clip(lengths, 1e-300, None)
@@ -163,12 +149,7 @@ def centroid_distance_floor(x: Rows, y: Rows, *, weights: Any = None, check: boo
     >>> round(float(centroid_distance_floor(x, x)), 6)
     0.707107
     """
-    check_rows(x, "x")
-    check_rows(y, "y")
-    check_same_dimension(x, y)
-    x_weights, y_weights = group_weights(weights, x.shape[0], y.shape[0]) if weights is not None else (None, None)
-    a = mean_unit_row(x, weights=x_weights, name="x", check=check)
-    b = mean_unit_row(y, weights=y_weights, name="y", check=check)
+    a, b = group_means(x, y, weights=weights, check=check)
     xp = namespace(a)
     square = (1.0 - xp.sum(a * a, axis=-1)) / x.shape[0] + (1.0 - xp.sum(b * b, axis=-1)) / y.shape[0]
     return xp.sqrt(xp.clip(square, 0.0, None))

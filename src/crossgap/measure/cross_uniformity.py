@@ -79,5 +79,5 @@ def cross_uniformity(
     matches = matched_rows(n, m, x_items, y_items)
     if len(matches[0]) == n * m:
         raise DegenerateError("every row of x matches every row of y, so no unmatched pair is left; give more items.")
-    x_weights, y_weights = group_weights(weights, n, m) if weights is not None else (None, None)
+    x_weights, y_weights = group_weights(weights, n, m)
     return log_mean_potential(x, y, t=t, leave_out=matches, x_weights=x_weights, y_weights=y_weights, check=check)

@@ -7,7 +7,7 @@ import numpy as np
 
 from crossgap.errors import DegenerateError
 from crossgap.geometry.matches import matched_rows
-from crossgap.geometry.means import mean_unit_row, weighted_mean
+from crossgap.geometry.means import weighted_mean
 from crossgap.geometry.ranks import match_ranks
 from crossgap.geometry.rows import (
     Array,
@@ -23,6 +23,7 @@ from crossgap.geometry.rows import (
     unit_rows,
 )
 from crossgap.measure.centroid_distance import centroid_distance
+from crossgap.measure.gap_vector import gap_vector
 
 __all__ = ["DimensionAblation", "dimension_ablation", "neighbourhood_test"]
 
@@ -108,7 +109,7 @@ def dimension_ablation(
             f"no row of x ({n} rows) matches a row of y ({m} rows); give x_items and y_items that share ids, "
             f"or groups of one size that pair row by row."
         )
-    gap = _numpy(mean_unit_row(x, name="x", check=check) - mean_unit_row(y, name="y", check=check))
+    gap = _numpy(gap_vector(x, y, check=check))
     order = np.argsort(-np.abs(gap), kind="stable")
     a, b = (_numpy(unit_rows(materialise(rows), check=False)) for rows in (x, y))
     gaps, forth, back = [], [], []

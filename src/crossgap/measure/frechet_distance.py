@@ -19,7 +19,7 @@ def frechet_distance(x: Rows, y: Rows, *, weights: Any = None, check: bool = Tru
         F = |m_x - m_y|² + Tr(S_x + S_y - 2 (S_x^1/2 S_y S_x^1/2)^1/2)
             mean part      covariance part                        S: covariance, denominator n - 1
 
-    How to read it: range [0, 6]; 0 when means and covariances agree. Read the two parts apart, with
+    How to read it: range [0, 4], more for few rows; 0 when means and covariances agree. Read the two parts apart, with
     ``frechet_mean_part`` and ``frechet_covariance_part``: a translation removes the first and leaves the second. It
     sees no more than two moments. **With fewer rows than dimensions the covariance part is mostly sampling noise**, so
     compare only values from equally many rows.

@@ -3,7 +3,8 @@
 from typing import Any
 
 from crossgap.geometry.rows import Array, Rows, namespace
-from crossgap.measure.gap_energy_ratio import check_gap, gap_vector
+from crossgap.measure.gap_energy_ratio import check_gap
+from crossgap.measure.gap_vector import gap_vector
 
 __all__ = ["gap_coordinate_share"]
 

@@ -6,19 +6,17 @@ from typing import Any
 import numpy as np
 
 from crossgap.errors import DegenerateError
-from crossgap.geometry.means import mean_unit_row, weighted_mean, weights_like, wide
+from crossgap.geometry.means import weighted_mean, weights_like, wide
 from crossgap.geometry.rows import (
     Array,
     Rows,
     check_pair,
-    check_rows,
-    check_same_dimension,
-    group_weights,
     namespace,
     row_weights,
     unit_blocks,
 )
 from crossgap.measure.alignment import alignment
+from crossgap.measure.gap_vector import gap_vector
 
 __all__ = [
     "check_gap",
@@ -27,54 +25,9 @@ __all__ = [
     "gap_direction",
     "gap_direction_per_pair",
     "gap_energy_ratio",
-    "gap_vector",
 ]
 
 _NO_LENGTH = 1e-6  # differences of unit rows shorter than this are rounding in float32
-
-
-def gap_vector(x: Rows, y: Rows, *, weights: Any = None, check: bool = True) -> Array:
-    """Difference between the means of the unit rows of two groups, (d,).
-
-    Formula::
-
-        g = m_x - m_y,   m_x = mean of x_i / |x_i|   (the means are not renormalised)
-
-    How to read it: it points from the centre of y to the centre of x. Its length is ``centroid_distance``; where rows
-    pair, it is also the mean of the gaps of the pairs, x_i - y_i.
-
-    Parameters
-    ----------
-    x, y
-        Rows (n, d) and (m, d); pairs are not needed.
-    weights
-        Weightings for a bootstrap: (n, b) for both groups or a tuple of two; then the result is (b, d).
-    check
-        Refuse zero and non-finite rows.
-
-    Raises
-    ------
-    ValueError
-        If the groups differ in dimension, or a row is zero or not finite.
-
-    Notes
-    -----
-    Cost: one pass, O((n + m) d); files larger than memory stream.
-
-    References
-    ----------
-    Liang et al., *Mind the Gap*, NeurIPS 2022, arXiv 2203.02053, section 4.2.
-
-    Examples
-    --------
-    >>> gap_vector(np.array([[2.0, 0.0], [0.0, 2.0]]), np.array([[-1.0, 0.0]])).tolist()
-    [1.5, 0.5]
-    """
-    check_rows(x, "x")
-    check_rows(y, "y")
-    check_same_dimension(x, y)
-    x_weights, y_weights = group_weights(weights, x.shape[0], y.shape[0]) if weights is not None else (None, None)
-    return mean_unit_row(x, weights=x_weights, check=check) - mean_unit_row(y, weights=y_weights, name="y", check=check)
 
 
 def gap_energy_ratio(x: Rows, y: Rows, *, weights: Any = None, check: bool = True) -> Array:

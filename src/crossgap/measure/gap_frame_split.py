@@ -7,7 +7,8 @@ from crossgap.errors import DegenerateError
 from crossgap.geometry.means import covariance
 from crossgap.geometry.rows import Array, Rows, check_pair, namespace
 from crossgap.measure.effective_dimension import check_share, components_for_share
-from crossgap.measure.gap_energy_ratio import check_gap, gap_blocks, gap_vector
+from crossgap.measure.gap_energy_ratio import check_gap, gap_blocks
+from crossgap.measure.gap_vector import gap_vector
 
 __all__ = ["GapFrameSplit", "gap_frame_split"]
 

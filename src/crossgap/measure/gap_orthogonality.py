@@ -8,8 +8,9 @@ from crossgap.errors import DegenerateError
 from crossgap.geometry.means import weights_like, wide
 from crossgap.geometry.rows import Array, Rows, check_rows, check_same_dimension, group_weights, namespace, unit_blocks
 from crossgap.geometry.similarity import similarity_blocks
-from crossgap.measure.gap_energy_ratio import check_gap, gap_vector
+from crossgap.measure.gap_energy_ratio import check_gap
 from crossgap.measure.gap_span_energy import side_rows
+from crossgap.measure.gap_vector import gap_vector
 from crossgap.measure.participation_ratio import participation_ratio
 
 __all__ = ["gap_orthogonality", "gap_orthogonality_reference"]

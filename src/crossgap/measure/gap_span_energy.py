@@ -6,7 +6,8 @@ from crossgap.errors import DegenerateError
 from crossgap.geometry.means import covariance
 from crossgap.geometry.rows import Array, Rows, check_rows, check_same_dimension, namespace
 from crossgap.measure.effective_dimension import check_share, components_for_share
-from crossgap.measure.gap_energy_ratio import check_gap, gap_vector
+from crossgap.measure.gap_energy_ratio import check_gap
+from crossgap.measure.gap_vector import gap_vector
 
 __all__ = ["gap_span_energy", "gap_span_energy_reference", "side_rows"]
 

@@ -1,22 +1,23 @@
 """A2: how well a straight cut tells two modalities apart."""
 
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from crossgap.errors import DegenerateError
-from crossgap.geometry.means import mean_row, mean_unit_row, weights_like, wide
+from crossgap.geometry.means import weights_like, wide
 from crossgap.geometry.rows import (
     Array,
     Rows,
     check_rows,
     check_same_dimension,
     group_weights,
+    inverse_lengths,
     is_numpy,
     row_blocks,
-    unit_blocks,
 )
 
 __all__ = ["LEAST_ROWS", "LOGISTIC_ROWS", "SeparabilityScores", "linear_separability", "linear_separability_scores"]
@@ -382,20 +383,24 @@ def _test_sets(units: int, count: int, test_share: float, rng: np.random.Generat
     return sets
 
 
-def _blocks(rows: Rows, features: str, name: str = "x", check: bool = False) -> Any:
-    """Yield (slice, block as a NumPy array) of the features before any standardising."""
-    raw = features == "raw"
-    for part, block in row_blocks(rows, _BLOCK) if raw else unit_blocks(rows, _BLOCK, name=name, check=check):
+def _blocks(
+    rows: Rows, features: str, name: str = "x", check: bool = False
+) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
+    """Yield (slice, rows as given, the number to multiply each by) as NumPy arrays, before any standardising."""
+    for part, block in row_blocks(rows, _BLOCK):
         block = block if is_numpy(block) else block.detach().cpu().numpy()
-        if raw and check and not np.isfinite(block).all():
+        if features != "raw":
+            yield part, block, inverse_lengths(block, name=name, check=check, first=part.start)
+            continue
+        if check and not np.isfinite(block).all():
             row = part.start + int(np.argmin(np.isfinite(block).all(axis=1)))
             raise ValueError(f"{name} must be finite, but row {row} holds a NaN or an infinity; drop such rows.")
-        yield part, block
+        yield part, block, np.ones(len(block), block.dtype)
 
 
 def _pooled_rows(x: Rows, y: Rows, features: str, check: bool) -> tuple[np.ndarray, np.ndarray]:
-    blocks = [block for _, block in _blocks(x, features, "x", check)]
-    blocks += [block for _, block in _blocks(y, features, "y", check)]
+    blocks = [block * scale[:, None] for _, block, scale in _blocks(x, features, "x", check)]
+    blocks += [block * scale[:, None] for _, block, scale in _blocks(y, features, "y", check)]
     return np.concatenate(blocks), np.repeat([0, 1], [x.shape[0], y.shape[0]])
 
 
@@ -431,20 +436,23 @@ def _moment_planes(x: Rows, y: Rows, part: _Round, classifier: str, C: float, fe
     """Find the planes of "lda" and "centroid" from sums over each test set, so that all splits share one pass.
 
     The rows that train beside test set s are all rows less those of s; so are their sums. Sums run about the mean of
-    the group, in the type of the rows within a block and in float64 across blocks.
+    the group's first block, near enough to its own that nothing cancels; in the type of the rows within a block and in
+    float64 across blocks.
     """
     d, count = int(x.shape[1]), part.sets
     sizes, sums = np.zeros((2, count + 1)), np.zeros((2, count + 1, d))
     squares = np.zeros((count + 1, d, d) if classifier == "lda" else (count + 1, d))
-    means = []
+    origins = np.zeros((2, d))
     for group, (rows, sets, name) in enumerate(((x, part.x_set, "x"), (y, part.y_set, "y"))):
-        mean = mean_row(rows) if features == "raw" else mean_unit_row(rows, name=name, check=check)
-        means.append(mean if is_numpy(rows) else mean.detach().cpu().numpy())
-        for index, block in _blocks(rows, features, name, check):
+        for index, block, scale in _blocks(rows, features, name, check):
             order = np.argsort(sets[index], kind="stable")
-            block = block[order] - means[group].astype(block.dtype)
             edges = np.searchsorted(sets[index][order], np.arange(count + 2))
-            for number in range(count + 1):
+            block = block[order]
+            block *= scale[order, None]
+            if index.start == 0:
+                origins[group] = block.mean(axis=0).astype(block.dtype)
+            block -= origins[group].astype(block.dtype)
+            for number in range(1 if count == 1 else 0, count + 1):  # a single test set has no other to train for
                 members = block[edges[number] : edges[number + 1]]
                 sizes[group, number] += len(members)
                 sums[group, number] += np.ones(len(members), block.dtype) @ members
@@ -453,7 +461,7 @@ def _moment_planes(x: Rows, y: Rows, part: _Round, classifier: str, C: float, fe
     for number in range(count):
         train_sizes = sizes.sum(axis=1) - sizes[:, number]
         shifts = (sums.sum(axis=1) - sums[:, number]) / train_sizes[:, None]
-        x_mean, y_mean = means[0] + shifts[0], means[1] + shifts[1]
+        x_mean, y_mean = origins + shifts
         within, size = squares.sum(axis=0) - squares[number], train_sizes.sum()
         spread = np.ones(d)
         if features == "standardised":
@@ -481,8 +489,8 @@ def _solve(covariance: np.ndarray, difference: np.ndarray, ridge: np.ndarray) ->
 
 def _scores(rows: Rows, planes: _Planes, features: str) -> np.ndarray:
     scores = np.empty((rows.shape[0], len(planes.offsets)))
-    for index, block in _blocks(rows, features):
-        scores[index] = block @ planes.normals.astype(block.dtype) + planes.offsets
+    for index, block, scale in _blocks(rows, features):
+        scores[index] = (block @ planes.normals.astype(block.dtype)) * scale[:, None] + planes.offsets
     return scores
 
 

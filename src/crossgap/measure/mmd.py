@@ -210,7 +210,7 @@ def mmd_p_value(
     Notes
     -----
     Cost: (n + m)² (d + permutations) flops: one pass over the kernel, each block multiplied by a matrix of label
-    signs. The full kernel is never held. The same test as ``permutation_p(mmd, x, y)``, some hundred times faster.
+    signs. The full kernel is never held. The same test as ``permutation_p(mmd, x, y)``, at a small part of its cost.
 
     References
     ----------

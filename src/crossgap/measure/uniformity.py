@@ -121,7 +121,7 @@ def joint_uniformity(x: Rows, y: Rows, *, t: float = 2.0, weights: Any = None, c
     m, _ = check_rows(y, "y")
     check_same_dimension(x, y)
     check_sharpness(t)
-    x_weights, y_weights = group_weights(weights, n, m) if weights is not None else (None, None)
+    x_weights, y_weights = group_weights(weights, n, m)
     xp = namespace(x)
     logs = [log_mean_potential(x, y, t=t, x_weights=x_weights, y_weights=y_weights, check=check)]
     counts: list[Any] = [_pairs_between(n, m, x_weights, y_weights)]

@@ -3,8 +3,8 @@
     Embeddings --select two groups--> Selection (rows, item codes, bootstrap counts) --quantities--> Measurement, ...
 
 For each group, then for each two groups, the quantities of ``QUANTITIES`` are called one by one. Those over all pairs
-of rows see a sub-sample of large groups; its size stands in their options. Replicates of all quantities share one draw of
-item counts, so intervals of differences can be taken later.
+of rows see a sub-sample of large groups; its size stands in their options. Replicates of all quantities share one draw
+of item counts, so intervals of differences can be taken later.
 """
 
 import difflib
@@ -19,6 +19,7 @@ import numpy as np
 from crossgap import __version__
 from crossgap.data.embeddings import Embeddings
 from crossgap.errors import DegenerateError
+from crossgap.geometry.rows import check_rows, inverse_lengths, row_blocks
 from crossgap.report.gap_report import GapReport
 from crossgap.report.mixed_search import MIXED_SEARCH, mixed_search
 from crossgap.report.quantities import DIRECTED, GROUP, MATCHES, PAIRS, QUANTITIES, RANKS, Quantity
@@ -74,6 +75,8 @@ def collect(
         If a metric asked for by name has no value on any of the groups.
     """
     settings = Settings(replicates=replicates, level=level, seed=seed, precision=precision, most_rows=most_rows)
+    for name, group in embeddings.items():
+        _check_group(group.vectors, name)
     steps = _steps(embeddings, metrics, settings)
     taken = steps if progress is None else progress(steps, lambda step: step[0])
     measurements = tuple(itertools.chain.from_iterable(measured() for _, measured in taken))
@@ -91,6 +94,13 @@ def collect(
         },
         measurements=measurements,
     )
+
+
+def _check_group(vectors: Any, name: str) -> None:
+    """Find a lone row, or one of zeros or of NaN, before the work and while its group is known by name."""
+    check_rows(vectors, name, least=2)
+    for rows, block in row_blocks(vectors):
+        inverse_lengths(block, name=name, first=rows.start)
 
 
 def _steps(
@@ -124,9 +134,23 @@ def _step(quantity: Quantity, chosen: Selection) -> Callable[[], Iterator[Measur
         directions = (chosen, chosen.reversed) if quantity.takes in (DIRECTED, RANKS) else (chosen,)
         for direction in directions:
             for options in quantity.variants:
-                yield _measured(quantity, direction, options)
+                reason = _beyond(options, direction)
+                if reason is None:
+                    yield _measured(quantity, direction, options)
+                else:
+                    yield _skipped(quantity, direction, options, reason)
 
     return measured
+
+
+def _beyond(options: Mapping[str, Any], chosen: Selection) -> str | None:
+    """Say why an option asks for more than there is; None if it does not."""
+    d, gallery = chosen.groups.dimension, chosen.names[-1]
+    if options.get("coordinates", 1) > d:
+        return f"the vectors have only {d} coordinates"
+    if options.get("k", 1) > len(chosen.groups[gallery]):
+        return f"{gallery} has only {len(chosen.groups[gallery])} rows"
+    return None
 
 
 def _measured(quantity: Quantity, chosen: Selection, options: Mapping[str, Any]) -> Measurement:

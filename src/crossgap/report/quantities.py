@@ -114,6 +114,6 @@ QUANTITIES = _table(
         function=measure.mean_average_precision, takes=RANKS, all_pairs=True, lowest=0, highest=1, by_default=False
     ),
     Quantity(function=measure.r_precision, takes=RANKS, all_pairs=True, lowest=0, highest=1, by_default=False),
-    Quantity(function=measure.hubness, takes=DIRECTED, all_pairs=True),
+    Quantity(function=measure.hubness, takes=DIRECTED, all_pairs=True, variants=({"k": 10},)),
     Quantity(function=measure.stable_region, takes=PAIRS, lowest=0, highest=1, all_pairs=True),
 )

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+
 from crossgap import measure
 from crossgap.errors import DegenerateError
 from crossgap.report.selection import Selection
@@ -13,6 +15,7 @@ __all__ = ["SCORE_BANDS", "cosine_bands", "score_bands"]
 SCORE_BANDS = ("cosine_quantiles", "match_probability", "threshold_at_precision", "precision_recall")
 _SEARCHED = 10  # rows shown for each query
 _CURVE_POINTS = 25
+_FEWEST_ITEMS = 5  # each fold holds one out
 
 
 def cosine_bands(chosen: Selection) -> Iterator[Measurement]:
@@ -50,9 +53,13 @@ def score_bands(chosen: Selection) -> Iterator[Measurement]:
     """Probability of a match by cosine, and the threshold for the precision asked, when the first group searches."""
     settings = chosen.settings
     options = {"k": _SEARCHED, **chosen.sizes}
-    if chosen.codes.reason is not None:
+    reason = None if chosen.codes.reason is None else f"needs pairs: {chosen.codes.reason}"
+    items = len(np.unique(chosen.codes.x))
+    if reason is None and items < _FEWEST_ITEMS:
+        reason = f"needs {_FEWEST_ITEMS} items to hold some out, but {chosen.names[0]} shows {items}"
+    if reason is not None:
         for name in SCORE_BANDS[1:]:
-            yield _skipped(name, chosen, options, f"needs pairs: {chosen.codes.reason}")
+            yield _skipped(name, chosen, options, reason)
         return
     queries, gallery = (chosen.groups[name].vectors for name in chosen.names)
     certainty = {"replicates": max(settings.replicates, 2), "seed": settings.seed, "level": settings.level}

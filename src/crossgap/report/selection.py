@@ -26,6 +26,11 @@ class Settings:
     precision: float
     most_rows: int
 
+    def __post_init__(self):
+        for name, share in (("precision", self.precision), ("level", self.level)):
+            if not 0 < share < 1:
+                raise ValueError(f"{name} must lie between 0 and 1, but it is {share}; give for example 0.9.")
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Selection:

@@ -54,7 +54,8 @@ def lines(report: GapReport, *, width: int = 100) -> Iterator[str]:
     shown = {group for pair in pairs[:_MOST_PAIRS_IN_FULL] for group in pair}
     if not pairs:
         shown = {str(facts["group"]) for facts in report.inputs}
-    yield from _tables([m for m in report.measurements if set(m.groups) <= shown and m.value is not None])
+    rows = [m for m in report.measurements if set(m.groups) <= shown and m.value is not None]
+    yield from _tables([m for m in rows if "from" not in m.options], width)  # histograms are for the file
     if len(pairs) > _MOST_PAIRS_IN_FULL:
         yield ""
         yield from textwrap.wrap(
@@ -65,7 +66,7 @@ def lines(report: GapReport, *, width: int = 100) -> Iterator[str]:
     yield from _aside(report, width)
 
 
-def _tables(rows: Sequence[Measurement]) -> Iterator[str]:
+def _tables(rows: Sequence[Measurement], width: int) -> Iterator[str]:
     """Yield a table for each section; quantities of no section were asked for by name and come last."""
     placed = {name for names in _SECTIONS.values() for name in names}
     in_file_only = {name for name in dict.fromkeys(row.name for row in rows) if name not in placed}
@@ -91,7 +92,7 @@ def _tables(rows: Sequence[Measurement]) -> Iterator[str]:
             yield f"{first:<{widths[0]}}  {second:<{widths[1]}}  {third:>{widths[2]}}  {last}".rstrip()
     if everything and in_file_only:
         yield ""
-        yield "With -o, the file also holds: " + ", ".join(sorted(in_file_only)) + "."
+        yield from textwrap.wrap(f"With -o, the file also holds: {', '.join(sorted(in_file_only))}.", width)
 
 
 def _is_usual(row: Measurement) -> bool:

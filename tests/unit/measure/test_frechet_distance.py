@@ -8,7 +8,6 @@ from crossgap.geometry.rows import unit_rows
 from crossgap.measure.frechet_distance import frechet_covariance_part, frechet_distance, frechet_mean_part
 
 # torch says so once, when a checked length is read from a tensor that has a gradient
-pytestmark = pytest.mark.filterwarnings("ignore:Converting a tensor with requires_grad")
 
 
 def test_golden_values(coco):

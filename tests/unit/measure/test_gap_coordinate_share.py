@@ -6,7 +6,7 @@ import torch
 
 from crossgap.errors import DegenerateError
 from crossgap.measure.gap_coordinate_share import gap_coordinate_share
-from crossgap.measure.gap_energy_ratio import gap_vector
+from crossgap.measure.gap_vector import gap_vector
 
 
 @pytest.mark.parametrize(("k", "share"), [(1, 0.346), (2, 0.686), (5, 0.755), (10, 0.802)])

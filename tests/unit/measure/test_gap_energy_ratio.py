@@ -13,8 +13,8 @@ from crossgap.measure.gap_energy_ratio import (
     gap_direction,
     gap_direction_per_pair,
     gap_energy_ratio,
-    gap_vector,
 )
+from crossgap.measure.gap_vector import gap_vector
 
 SCALARS = [gap_energy_ratio, gap_direction, gap_constancy]
 

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from crossgap.errors import DegenerateError
-from crossgap.measure.gap_energy_ratio import gap_vector
 from crossgap.measure.gap_orthogonality import gap_orthogonality, gap_orthogonality_reference
+from crossgap.measure.gap_vector import gap_vector
 from crossgap.measure.participation_ratio import participation_ratio
 
 

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from crossgap.errors import DegenerateError
-from crossgap.measure.gap_energy_ratio import gap_vector
 from crossgap.measure.gap_span_energy import gap_span_energy, gap_span_energy_reference, side_rows
+from crossgap.measure.gap_vector import gap_vector
 
 
 def unit(rows):

@@ -106,7 +106,7 @@ def test_useless_scores_do_not_beat_the_base_rate(rng):
     )
     for method in ("isotonic", "logistic"):
         found = match_probability(scored, method=method)
-        assert found.base_brier in found.brier
+        assert found.base_brier - 1e-3 < found.brier.value < found.base_brier + 3e-3
         assert found.probability(0.5) - found.probability(0.1) < 0.1
 
 
@@ -148,7 +148,7 @@ def test_real_captions(coco, pairs):
 
 def test_untrained_towers_do_not_beat_the_base_rate(coco):
     found = match_probability(scored_pairs(coco["text_random_init"], coco["image_random_init"], k=100))
-    assert found.base_brier in found.brier
+    assert found.brier.value == pytest.approx(found.base_brier, rel=0.01)
 
 
 def test_many_pairs_of_an_item_widen_the_band(rng):

@@ -7,7 +7,6 @@ from crossgap.geometry.rows import unit_rows
 from crossgap.measure.matched_cosine import matched_cosine, matched_cosine_per_pair
 
 # torch says so once, when a checked length is read from a tensor that has a gradient
-pytestmark = pytest.mark.filterwarnings("ignore:Converting a tensor with requires_grad")
 
 
 @pytest.mark.parametrize(("suffix", "value"), [("", 0.30992), ("_random_init", 0.02853)])

@@ -12,7 +12,6 @@ from crossgap.measure.mmd import median_squared_distance, mmd, mmd_p_value
 module = importlib.import_module("crossgap.measure.mmd")  # the package exports the function under this name
 
 # torch says so once, when a checked length is read from a tensor that has a gradient
-pytestmark = pytest.mark.filterwarnings("ignore:Converting a tensor with requires_grad")
 
 
 def plain(x, y, h, a=None, b=None):

@@ -12,7 +12,6 @@ from crossgap.measure.resultant_length import (
 )
 
 # torch says so once, when a checked length is read from a tensor that has a gradient
-pytestmark = pytest.mark.filterwarnings("ignore:Converting a tensor with requires_grad")
 
 
 @pytest.mark.parametrize(

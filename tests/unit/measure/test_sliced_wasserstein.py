@@ -13,7 +13,6 @@ module = importlib.import_module(
 )  # the package exports the function under this name
 
 # torch says so once, when a checked length is read from a tensor that has a gradient
-pytestmark = pytest.mark.filterwarnings("ignore:Converting a tensor with requires_grad")
 
 
 def line_distance(a, b):

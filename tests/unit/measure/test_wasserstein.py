@@ -13,7 +13,6 @@ from crossgap.measure.wasserstein import matching_cost_ratio, optimal_partner_sh
 module = importlib.import_module("crossgap.measure.wasserstein")  # the package exports the function under this name
 
 # torch says so once, when a checked length is read from a tensor that has a gradient
-pytestmark = pytest.mark.filterwarnings("ignore:Converting a tensor with requires_grad")
 
 
 def squares(x, y):

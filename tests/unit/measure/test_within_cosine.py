@@ -7,7 +7,6 @@ from crossgap.geometry.rows import unit_rows
 from crossgap.measure.within_cosine import within_cosine
 
 # torch says so once, when a checked length is read from a tensor that has a gradient
-pytestmark = pytest.mark.filterwarnings("ignore:Converting a tensor with requires_grad")
 
 
 def plain(x, w):
