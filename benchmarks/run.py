@@ -16,9 +16,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 JOBS = ("uniformity", "recall", "spectrum", "separability", "streaming_mean", "large_file", "start_up")
-ONE_THREAD = {
-    name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
-}
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1")
 
 
 def main() -> None:

@@ -6,7 +6,6 @@ A script is started by ``run.py``, which sets one thread for every library befor
 import json
 import os
 import platform
-import resource
 import statistics
 import sys
 import time
@@ -82,11 +81,18 @@ def in_turn(
 
 
 def extra_mib(routine: Callable[[], Any]) -> float:
-    """Peak of resident memory during the call above what was resident before it, in MiB."""
-    with open("/proc/self/statm") as file:
-        before = int(file.read().split()[1]) * resource.getpagesize()
+    """Peak of resident memory during the call above what was resident before it, in MiB (Linux)."""
+    Path("/proc/self/clear_refs").write_text("5")  # the peak counts from here
+    before = _resident_mib("VmRSS")
     routine()
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 - before / 2**20
+    return _resident_mib("VmHWM") - before
+
+
+def _resident_mib(name: str) -> float:
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(name):
+            return int(line.split()[1]) / 1024
+    raise OSError(f"/proc/self/status has no line {name}, which is how memory is measured; run this on Linux.")
 
 
 def figure(what: str, value: float, target: float, *, at_most: bool, unit: str = "x", note: str = "") -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The door: parse, call, print. Everything heavier than that is imported inside a command."""
 
 import functools
+import io
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -40,7 +41,7 @@ Precision = Annotated[float, typer.Option(help="Precision for which a score thre
 def main() -> None:
     """Run the command line."""
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
+        if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
     try:
         sys.exit(app(standalone_mode=False) or 0)
@@ -208,6 +209,7 @@ def explain(
 ) -> None:
     """Explain a quantity: formula, range, direction, pitfalls, source."""
     from crossgap import measure as room
+    from crossgap.report.collect import MEASURED
     from crossgap.report.documentation import documentation
     from crossgap.results import to_json
 
@@ -231,7 +233,10 @@ def explain(
     ):
         if text:
             typer.echo(f"\n{title}\n{_indented(text)}")
-    typer.echo(f"\nNext: crossgap measure SOURCE --metrics {metric}")
+    if metric in MEASURED:
+        typer.echo(f"\nNext: crossgap measure SOURCE --metrics {metric}")
+    else:
+        typer.echo(f"\nNext: from crossgap.measure import {metric} (crossgap measure does not call it by name)")
 
 
 def _names(groups: str | None, known: Iterable[str]) -> list[str]:

@@ -22,7 +22,6 @@ from crossgap.geometry.rows import (
 __all__ = ["covariance", "mean_row", "mean_unit_row", "weighted_mean", "weights_like", "wide"]
 
 _EXACT_ROWS = 10_000
-_STREAM_ROWS = 512  # a block that is read twice (lengths, then sums) from the second-level cache
 
 
 def wide(x: Array) -> Array:
@@ -37,7 +36,7 @@ def mean_unit_row(x: Rows, *, weights: Any = None, name: str = "x", check: bool 
     """Mean of the rows after each is divided by its length: (d,), or (b, d) under b weightings. Not renormalised."""
     weights = row_weights(weights, x.shape[0])
     total: Any = 0.0
-    for rows, block in row_blocks(x, _STREAM_ROWS):
+    for rows, block in row_blocks(x):
         scale = inverse_lengths(block, name=name, check=check, first=rows.start)
         total = total + wide(_weighted_sum(block, scale, weights, rows))
     return _divide(total, x.shape[0], weights)
@@ -47,7 +46,7 @@ def mean_row(x: Rows, *, weights: Any = None) -> Array:
     """Mean of the rows as they are: (d,), or (b, d) under b weightings."""
     weights = row_weights(weights, x.shape[0])
     total: Any = 0.0
-    for rows, block in row_blocks(x, _STREAM_ROWS):
+    for rows, block in row_blocks(x):
         xp = namespace(block)
         scale = xp.ones_like(block[:, 0])
         total = total + wide(_weighted_sum(block, scale, weights, rows))

@@ -34,9 +34,9 @@ def product_routine(x: Rows, flops: float) -> Callable[[Array, Array], Array]:
         return _plain
     if is_numpy(x):
         has_torch = "torch" in sys.modules or (flops >= _WORTH_IMPORTING_TORCH and importlib.util.find_spec("torch"))
-        return _fastest_for_numpy() if has_torch else _plain
+        return _fastest_for_numpy(_torch_precision()) if has_torch else _plain
     if array_api_compat.is_torch_array(x) and x.device.type == "cpu" and not x.requires_grad:
-        return _fastest_for_torch()
+        return _fastest_for_torch(_torch_precision())
     return _plain
 
 
@@ -56,14 +56,24 @@ def _onednn_on_numpy(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return _onednn(torch.from_numpy(a), torch.from_numpy(b)).numpy()
 
 
+def _torch_precision() -> str:
+    """The caller's setting under which the probe holds: where it allows less than float32, the routines differ."""
+    try:
+        import torch
+    except (ImportError, OSError):  # installed, but it does not load
+        return "none"
+    matmul = getattr(torch.backends.mkldnn, "matmul", None)
+    return torch.get_float32_matmul_precision() if matmul is None else matmul.fp32_precision
+
+
 @functools.cache
-def _fastest_for_numpy() -> Callable[[Array, Array], Array]:
+def _fastest_for_numpy(precision: str) -> Callable[[Array, Array], Array]:
     a, b = _probe_rows()
     return _onednn_on_numpy if _wins(_onednn_on_numpy, a, b) else _plain
 
 
 @functools.cache
-def _fastest_for_torch() -> Callable[[Array, Array], Array]:
+def _fastest_for_torch(precision: str) -> Callable[[Array, Array], Array]:
     import torch
 
     a, b = (torch.from_numpy(rows) for rows in _probe_rows())
@@ -79,7 +89,7 @@ def _probe_rows() -> tuple[np.ndarray, np.ndarray]:
 def _wins(routine: Callable[[Array, Array], Array], a: Array, b: Array) -> bool:
     try:
         error = np.abs(np.asarray(routine(a, b)) - np.asarray(a, np.float64) @ np.asarray(b, np.float64).T).max()
-    except (RuntimeError, AttributeError):  # a torch without oneDNN
+    except (RuntimeError, AttributeError, ImportError, OSError):  # no torch that loads, or one without oneDNN
         return False
     return error < 1e-6 and _seconds(routine, a, b) * _CLEARLY_FASTER < _seconds(_plain, a, b)
 

@@ -27,7 +27,9 @@ from crossgap.report.score_bands import SCORE_BANDS, cosine_bands, score_bands
 from crossgap.report.selection import Selection, Settings, bounds
 from crossgap.results import Measurement
 
-__all__ = ["collect"]
+__all__ = ["MEASURED", "collect"]
+
+MEASURED = (*QUANTITIES, *SCORE_BANDS, *MIXED_SEARCH)  # every name that a report may hold
 
 
 def collect(
@@ -208,12 +210,11 @@ def _skipped(quantity: Quantity, chosen: Selection, options: Mapping[str, Any], 
 
 
 def _wanted(metrics: Sequence[str] | None) -> set[str]:
-    known = [*QUANTITIES, *SCORE_BANDS, *MIXED_SEARCH]
     if metrics is None:
-        return {name for name in known if name not in QUANTITIES or QUANTITIES[name].by_default}
+        return {name for name in MEASURED if name not in QUANTITIES or QUANTITIES[name].by_default}
     for name in metrics:
-        if name not in known:
-            close = difflib.get_close_matches(name, known, n=3, cutoff=0.5) or known
+        if name not in MEASURED:
+            close = difflib.get_close_matches(name, MEASURED, n=3, cutoff=0.5) or MEASURED
             raise ValueError(f"there is no metric {name!r}; choose from {', '.join(close)}.")
     return set(metrics)
 

@@ -85,7 +85,7 @@ def test_messages(rng):
         centroid_distance(x[:, :0], x)
     with pytest.raises(ValueError, match="y must be finite, but row 2 holds a NaN"):
         centroid_distance(x, np.where(np.arange(4)[:, None] == 2, np.nan, x))
-    with pytest.raises(ValueError, match="2, but 3 were given|tuple of two"):
+    with pytest.raises(ValueError, match=r"a tuple of two, \(x, y\), but 3 were given"):
         centroid_distance(x, x, weights=(np.ones((4, 2)),) * 3)
     with pytest.raises(ValueError, match="equally many columns"):
         centroid_distance(x, x, weights=(np.ones((4, 2)), np.ones((4, 3))))

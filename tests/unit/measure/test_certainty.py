@@ -65,8 +65,9 @@ def test_items_not_rows_are_drawn(rng):
     x, y = rng.normal(size=(40, 4)), rng.normal(size=(40, 4))
     plain = bootstrap_interval(alignment, x, y, replicates=500)
     items = np.repeat(np.arange(40), 5)
-    copied = bootstrap_interval(alignment, np.repeat(x, 5, axis=0), np.repeat(y, 5, axis=0), items=items, replicates=500)
-    rows = bootstrap_interval(alignment, np.repeat(x, 5, axis=0), np.repeat(y, 5, axis=0), replicates=500)
+    x, y = np.repeat(x, 5, axis=0), np.repeat(y, 5, axis=0)
+    copied = bootstrap_interval(alignment, x, y, items=items, replicates=500)
+    rows = bootstrap_interval(alignment, x, y, replicates=500)
     assert copied.high - copied.low == pytest.approx(plain.high - plain.low, rel=1e-6)
     assert rows.high - rows.low < 0.6 * (plain.high - plain.low)
 
@@ -105,9 +106,8 @@ def test_permutation_p_is_uniform_without_a_difference_and_small_with_one(rng):
     values = []
     for seed in range(60):
         draw = np.random.default_rng(seed)
-        values.append(
-            permutation_p(energy_distance, draw.normal(size=(15, 3)), draw.normal(size=(12, 3)), permutations=39, seed=seed)
-        )
+        x, y = draw.normal(size=(15, 3)), draw.normal(size=(12, 3))
+        values.append(permutation_p(energy_distance, x, y, permutations=39, seed=seed))
     assert 0.35 < np.mean(values) < 0.65
     x = rng.normal(size=(30, 3))
     assert permutation_p(centroid_distance, x + 1, x - 1, permutations=49) == pytest.approx(1 / 50)

@@ -42,14 +42,14 @@ def test_torch_agrees_and_has_a_gradient_even_where_rows_coincide(rng):
     y[0] = x[0]
     a = torch.tensor(x, requires_grad=True)
     value = energy_distance(a, torch.tensor(y))
-    assert float(value) == pytest.approx(float(energy_distance(x, y)), abs=1e-9)
+    assert value.item() == pytest.approx(float(energy_distance(x, y)), abs=1e-9)
     value.backward()
     assert torch.isfinite(a.grad).all()
     weights = (np.ones((20, 2)), np.ones((15, 2)))
     assert energy_distance(torch.tensor(x), torch.tensor(y), weights=weights).tolist() == pytest.approx(
-        [float(value)] * 2
+        [value.item()] * 2
     )
-    assert float(energy_distance(x.astype(np.float16), y.astype(np.float16))) == pytest.approx(float(value), abs=2e-3)
+    assert float(energy_distance(x.astype(np.float16), y.astype(np.float16))) == pytest.approx(value.item(), abs=2e-3)
 
 
 def test_messages(rng):

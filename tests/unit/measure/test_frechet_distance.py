@@ -54,14 +54,14 @@ def test_torch_agrees_and_has_a_gradient(rng):
     x, y = rng.normal(size=(50, 4)), rng.normal(size=(60, 4)) + 0.5
     a = torch.tensor(x, requires_grad=True)
     value = frechet_distance(a, torch.tensor(y))
-    assert float(value) == pytest.approx(float(frechet_distance(x, y)), abs=1e-9)
+    assert value.item() == pytest.approx(float(frechet_distance(x, y)), abs=1e-9)
     value.backward()
     step = 1e-6 * np.sign(a.grad.numpy())
     slope = (float(frechet_distance(x + step, y)) - float(frechet_distance(x - step, y))) / 2
     assert slope == pytest.approx(1e-6 * a.grad.abs().sum().item(), rel=1e-4)
     weights = (np.ones((50, 2)), np.ones((60, 2)))
-    assert frechet_distance(a.detach(), torch.tensor(y), weights=weights).tolist() == pytest.approx([float(value)] * 2)
-    assert float(frechet_distance(x.astype(np.float32), y)) == pytest.approx(float(value), abs=1e-5)
+    assert frechet_distance(a.detach(), torch.tensor(y), weights=weights).tolist() == pytest.approx([value.item()] * 2)
+    assert float(frechet_distance(x.astype(np.float32), y)) == pytest.approx(value.item(), abs=1e-5)
 
 
 def test_messages(rng):

@@ -49,10 +49,10 @@ def test_torch_agrees_and_has_a_gradient(rng):
     a = torch.tensor(x, requires_grad=True)
     value = matched_cosine(a, torch.tensor(y))
     assert value.dtype == torch.float64
-    assert float(value) == pytest.approx(float(matched_cosine(x, y)), abs=1e-12)
+    assert value.item() == pytest.approx(float(matched_cosine(x, y)), abs=1e-12)
     value.backward()
     assert a.grad.abs().max() > 0
-    assert float(matched_cosine(x.astype(np.float16), y.astype(np.float16))) == pytest.approx(float(value), abs=1e-3)
+    assert float(matched_cosine(x.astype(np.float16), y.astype(np.float16))) == pytest.approx(value.item(), abs=1e-3)
 
 
 def test_messages(rng):

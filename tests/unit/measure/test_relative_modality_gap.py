@@ -56,11 +56,11 @@ def test_torch_agrees_and_has_a_gradient(rng):
     a = torch.tensor(x, requires_grad=True)
     value = relative_modality_gap(a, torch.tensor(y))
     assert value.dtype == torch.float64
-    assert float(value) == pytest.approx(float(relative_modality_gap(x, y)), abs=1e-12)
+    assert value.item() == pytest.approx(float(relative_modality_gap(x, y)), abs=1e-12)
     value.backward()
     assert a.grad.abs().max() > 0
     half = relative_modality_gap(x.astype(np.float16), y.astype(np.float16))
-    assert float(half) == pytest.approx(float(value), abs=1e-3)
+    assert float(half) == pytest.approx(value.item(), abs=1e-3)
 
 
 def test_messages(rng):

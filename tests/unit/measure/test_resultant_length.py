@@ -48,11 +48,11 @@ def test_weights_equal_repeated_rows_and_torch_agrees(rng, quantity):
     a = torch.tensor(x, requires_grad=True)
     value = quantity(a)
     assert value.dtype == torch.float64
-    assert float(value) == pytest.approx(float(quantity(x)), abs=1e-12)
+    assert value.item() == pytest.approx(float(quantity(x)), abs=1e-12)
     value.backward()
     assert torch.isfinite(a.grad).all()
     assert a.grad.abs().max() > 0
-    assert float(quantity(x.astype(np.float16))) == pytest.approx(float(value), rel=5e-3)
+    assert float(quantity(x.astype(np.float16))) == pytest.approx(value.item(), rel=5e-3)
 
 
 def test_conformity_on_torch(rng):

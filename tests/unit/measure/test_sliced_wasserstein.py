@@ -96,14 +96,14 @@ def test_torch_agrees_and_has_a_gradient(rng, quantity, m):
     a = torch.tensor(x, requires_grad=True)
     value = quantity(a, torch.tensor(y), projections=8)
     assert value.dtype == torch.float64
-    assert float(value) == pytest.approx(float(quantity(x, y, projections=8)), abs=1e-9)
+    assert value.item() == pytest.approx(float(quantity(x, y, projections=8)), abs=1e-9)
     value.backward()
     assert a.grad.abs().max() > 0
     weights = (np.ones((30, 2), np.uint8), np.ones((m, 2), np.uint8))
     weighted = quantity(a, torch.tensor(y), projections=8, weights=weights)
-    assert weighted.tolist() == pytest.approx([float(value)] * 2)
+    assert weighted.tolist() == pytest.approx([value.item()] * 2)
     half = quantity(x.astype(np.float16), y.astype(np.float16), projections=8)
-    assert float(half) == pytest.approx(float(value), abs=2e-3)
+    assert float(half) == pytest.approx(value.item(), abs=2e-3)
 
 
 @pytest.mark.parametrize("quantity", [sliced_wasserstein, max_sliced_wasserstein])

@@ -46,11 +46,11 @@ def test_torch_agrees_and_has_a_gradient(rng):
     value = unmatched_cosine(a, torch.tensor(y))
     assert value.dtype == torch.float64
     assert value.ndim == 0
-    assert float(value) == pytest.approx(float(unmatched_cosine(x, y)), abs=1e-12)
+    assert value.item() == pytest.approx(float(unmatched_cosine(x, y)), abs=1e-12)
     value.backward()
     assert a.grad.abs().max() > 0
     assert unmatched_cosine(torch.tensor(x), torch.tensor(y[:4])).ndim == 0
-    assert float(unmatched_cosine(x.astype(np.float16), y.astype(np.float16))) == pytest.approx(float(value), abs=1e-3)
+    assert float(unmatched_cosine(x.astype(np.float16), y.astype(np.float16))) == pytest.approx(value.item(), abs=1e-3)
 
 
 def test_messages(rng):

@@ -69,13 +69,13 @@ def test_torch_agrees_and_has_a_gradient(rng):
         a = torch.tensor(x, requires_grad=True)
         value = quantity(a, torch.tensor(y))
         assert value.dtype == torch.float64
-        assert float(value) == pytest.approx(float(quantity(x, y)), abs=1e-9)
+        assert value.item() == pytest.approx(float(quantity(x, y)), abs=1e-9)
         value.backward()
         step = 1e-6 * np.sign(a.grad.numpy())
         slope = (float(quantity(x + step, y)) - float(quantity(x - step, y))) / 2
         assert slope == pytest.approx(1e-6 * a.grad.abs().sum().item(), rel=1e-3)
         weighted = quantity(a.detach(), torch.tensor(y), weights=np.ones((30, 2)))
-        assert weighted.tolist() == pytest.approx([float(value)] * 2)
+        assert weighted.tolist() == pytest.approx([value.item()] * 2)
     assert float(optimal_partner_share(torch.tensor(x), torch.tensor(y))) == float(optimal_partner_share(x, y))
     assert float(wasserstein(x.astype(np.float16), y)) == pytest.approx(float(wasserstein(x, y)), abs=2e-3)
 

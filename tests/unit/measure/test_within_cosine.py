@@ -40,11 +40,11 @@ def test_torch_agrees_and_has_a_gradient(rng):
     x = torch.tensor(rng.normal(size=(50, 3)), requires_grad=True)
     value = within_cosine(x)
     assert value.dtype == torch.float64
-    assert float(value) == pytest.approx(float(within_cosine(x.detach().numpy())), abs=1e-12)
+    assert value.item() == pytest.approx(float(within_cosine(x.detach().numpy())), abs=1e-12)
     value.backward()
     assert x.grad.abs().max() > 0
     half = within_cosine(x.detach().numpy().astype(np.float16))
-    assert float(half) == pytest.approx(float(value), abs=1e-3)
+    assert float(half) == pytest.approx(value.item(), abs=1e-3)
 
 
 def test_messages():

@@ -1,0 +1,83 @@
+"""``crossgap demo``: the packaged sample, end to end, offline."""
+
+import json
+
+import pytest
+
+OFFLINE = """
+import socket, sys
+
+def refuse(*args, **kwargs):
+    raise RuntimeError("the network was used")
+
+for name in ("connect", "connect_ex", "bind", "sendto"):
+    setattr(socket.socket, name, refuse)
+socket.getaddrinfo = socket.create_connection = refuse
+from crossgap.cli import main
+sys.argv[0] = "crossgap"
+main()
+"""
+
+
+@pytest.fixture(scope="module")
+def shown(process, tmp_path_factory):
+    """What one run of the demo prints, and where it writes."""
+    folder = tmp_path_factory.mktemp("demo")
+    done = process("demo", "-o", "results/demo", "--bootstrap", "20", cwd=folder, command=("-c", OFFLINE))
+    return done.check_success(), folder / "results" / "demo"
+
+
+@pytest.fixture(scope="module")
+def document(shown) -> dict:
+    """The numbers that it writes."""
+    return json.loads((shown[1] / "gap.json").read_text(encoding="utf-8"))
+
+
+def test_it_writes_one_file(shown):
+    assert [path.name for path in shown[1].iterdir()] == ["gap.json"]
+
+
+def test_it_prints_verdicts_and_a_table(shown):
+    out, _ = shown
+    assert "image and text show a clear modality gap: centroid distance 0." in out
+    assert "- Scores: " in out
+    assert "- Retrieval across, recall@1: " in out
+    assert "\nThe gap\n  centroid_distance " in out
+    assert "image 800 x 256, text 800 x 256" in out
+    assert "Written: results/demo/gap.json" in out
+    assert out.splitlines()[-1].startswith("Next: crossgap ")
+
+
+def _value(document: dict, name: str, **options) -> list[float]:
+    return [
+        m["value"]
+        for m in document["measurements"]
+        if m["name"] == name and all(m["options"].get(key) == value for key, value in options.items())
+    ]
+
+
+def test_the_sample_shows_a_gap_and_finds_partners(document):
+    assert [(facts["group"], facts["n"]) for facts in document["inputs"]] == [("image", 800), ("text", 800)]
+    assert all(facts["source"] == "packaged sample" for facts in document["inputs"])
+    assert _value(document, "centroid_distance")[0] > 0.3
+    assert _value(document, "linear_separability", C=1.0)[0] > 0.95
+    recalls = _value(document, "recall_at_k", k=10)
+    assert len(recalls) == 2
+    assert min(recalls) > 10 * (10 / 800), "far above chance"
+
+
+def test_json_prints_the_document_and_nothing_else(here, tmp_path):
+    out = here("demo", "-o", tmp_path / "demo", "--bootstrap", "0", "--seed", "3", "--json").check_success()
+    assert json.loads(out)["settings"]["seed"] == 3
+    assert (tmp_path / "demo" / "gap.json").read_text(encoding="utf-8") == out
+
+
+def test_it_uses_a_folder_that_exists(here, tmp_path, monkeypatch):
+    import numpy as np
+
+    from crossgap import Embeddings
+
+    monkeypatch.setattr("crossgap.data.sample", lambda: Embeddings.from_arrays(image=np.eye(12), text=-np.eye(12)))
+    (tmp_path / "gap.json").write_text("old")
+    here("demo", "-o", tmp_path, "--bootstrap", "0").check_success()
+    assert json.loads((tmp_path / "gap.json").read_text(encoding="utf-8"))["inputs"][0]["n"] == 12
