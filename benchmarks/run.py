@@ -16,7 +16,8 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 JOBS = ("uniformity", "recall", "spectrum", "separability", "streaming_mean", "large_file", "start_up")
-ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1")
+LIBRARIES = ("OMP", "OPENBLAS", "MKL", "VECLIB")
+ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in LIBRARIES}
 
 
 def main() -> None:

@@ -153,9 +153,11 @@ def doctor(sources: Sources, groups: Groups = None, seed: Seed = 0, as_json: Jso
     typer.echo(verdict_line(findings))
     for finding in findings:
         where = f" ({', '.join(finding.groups)})" if finding.groups else ""
-        typer.echo(f"\n{finding.severity}: {finding.name}{where}\n  {finding.evidence}\n  {finding.mend}")
+        typer.echo(
+            f"\n{finding.severity}: {finding.name}{where}\n{_indented(finding.evidence)}\n{_indented(finding.mend)}"
+        )
     for note in found.notes:
-        typer.echo(f"\nnot used: {note}")
+        typer.echo(f"\n{_indented('not used: ' + note)}")
     typer.echo(f"\nNext: crossgap measure {_quoted(sources)} -o gap.json")
 
 
@@ -225,7 +227,7 @@ def explain(
     typer.echo(f"crossgap.measure.{found.signature}\n\n{found.summary}")
     for title, text in (
         ("Formula", found.formula),
-        ("How to read it", found.how_to_read),
+        ("How to read it", found.how_to_read[:1].upper() + found.how_to_read[1:]),
         ("Arguments", found.parameters),
         ("Notes", found.notes),
         ("Source", found.references),
@@ -331,7 +333,10 @@ def _indented(text: str) -> str:
 
     width = min(_width(), 110) - 2
     paragraphs = [
-        paragraph if "\n" in paragraph else textwrap.fill(paragraph, width) for paragraph in text.split("\n\n")
+        paragraph
+        if "\n" in paragraph
+        else textwrap.fill(paragraph, width, break_long_words=False, break_on_hyphens=False)
+        for paragraph in text.split("\n\n")
     ]
     return textwrap.indent("\n\n".join(paragraphs), "  ")
 

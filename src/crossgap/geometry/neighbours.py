@@ -46,6 +46,9 @@ def nearest_rows(
         )
         if candidates.shape[1] > 4 * k:
             kept = np.argpartition(-candidates, k, axis=1)[:, :k]
+            last = np.take_along_axis(candidates, kept, 1).min(axis=1)
+            tied = np.flatnonzero(np.count_nonzero(candidates >= last[:, None], axis=1) > k)
+            kept[tied] = np.argsort(-candidates[tied], axis=1, kind="stable")[:, :k]  # equal ones stand by row number
             candidates, numbers = np.take_along_axis(candidates, kept, 1), np.take_along_axis(numbers, kept, 1)
         order = np.lexsort((numbers, -candidates), axis=1)[:, :k]
         best[rows.start + better] = np.take_along_axis(candidates, order, 1)

@@ -88,7 +88,7 @@ def alignment(x: Rows, y: Rows, *, power: float = 2.0, weights: Any = None, chec
 
     References
     ----------
-    Wang and Isola, ICML 2020, arXiv 2005.10242, section 4.1.1; Fahim, Murphy, Fyshe, arXiv 2405.18570, eq. 3.
+    Wang and Isola, ICML 2020, arXiv 2005.10242, section 4.1.1; Fahim, Murphy, Fyshe, arXiv 2405.18570, section 4.
 
     Examples
     --------

@@ -52,8 +52,8 @@ def centroid_distance(
 
     References
     ----------
-    Fahim, Murphy, Fyshe, *It's Not a Modality Gap*, arXiv 2405.18570, section 4; introduced by Liang et al., *Mind the
-    Gap*, NeurIPS 2022, arXiv 2203.02053.
+    Fahim, Murphy, Fyshe, *It's Not a Modality Gap*, arXiv 2405.18570, section 3.1; introduced by Liang et al., *Mind
+    the Gap*, NeurIPS 2022, arXiv 2203.02053, section 4.2.
 
     Examples
     --------

@@ -87,7 +87,7 @@ def dimension_ablation(
 
     References
     ----------
-    Schrodi et al., *Two Effects, One Trigger*, ICLR 2025, arXiv 2404.07983, section 4.
+    Schrodi et al., *Two Effects, One Trigger*, ICLR 2025, arXiv 2404.07983, section 4.2.
 
     Examples
     --------
@@ -174,7 +174,7 @@ def neighbourhood_test(
 
     References
     ----------
-    Schrodi et al., *Two Effects, One Trigger*, ICLR 2025, arXiv 2404.07983, appendix (Kendall distance of rankings).
+    Schrodi et al., *Two Effects, One Trigger*, ICLR 2025, arXiv 2404.07983, section 4.2 (Kendall distance).
 
     Examples
     --------

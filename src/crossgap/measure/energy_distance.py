@@ -51,7 +51,7 @@ def energy_distance(x: Rows, y: Rows, *, weights: Any = None, check: bool = True
 
     References
     ----------
-    Székely and Rizzo, *Energy statistics: A class of statistics based on distances*, JSPI 2013, section 6.
+    Székely and Rizzo, *Energy statistics: A class of statistics based on distances*, JSPI 2013.
 
     Examples
     --------

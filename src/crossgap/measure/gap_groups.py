@@ -88,8 +88,8 @@ def gap_groups(
 
     References
     ----------
-    Zhang, Sui, Yeung-Levy, *Connect, Collapse, Corrupt*, ICLR 2024, arXiv 2401.08567, table 1 and figures of appendix
-    A, with the authors' code.
+    Zhang, Sui, Yeung-Levy, *Connect, Collapse, Corrupt*, ICLR 2024, arXiv 2401.08567, table 1, with the authors'
+    code.
 
     Examples
     --------

@@ -177,7 +177,7 @@ def hubness(
 
     References
     ----------
-    Radovanović, Nanopoulos, Ivanović, *Hubs in Space*, JMLR 2010, section 3.
+    Radovanović, Nanopoulos, Ivanović, *Hubs in Space*, JMLR 2010.
 
     Examples
     --------

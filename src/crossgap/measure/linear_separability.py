@@ -150,8 +150,8 @@ def linear_separability(
 
     References
     ----------
-    Fahim, Murphy, Fyshe, *It's Not a Modality Gap*, arXiv 2405.18570, section 4 and tables 7 to 9; Shi et al., *Towards
-    understanding the modality gap in CLIP*, 2023.
+    Fahim, Murphy, Fyshe, *It's Not a Modality Gap*, arXiv 2405.18570, section 3.1 and tables 7 to 9; Shi et al.,
+    *Towards understanding the modality gap in CLIP*, workshop at ICLR 2023.
 
     Examples
     --------

@@ -123,9 +123,9 @@ def match_probability(
 
     References
     ----------
-    Zadrozny and Elkan, *Transforming Classifier Scores into Accurate Multiclass Probability Estimates*, 2002
+    Zadrozny and Elkan, *Transforming Classifier Scores into Accurate Multiclass Probability Estimates*, KDD 2002
     (isotonic); Platt, *Probabilistic Outputs for Support Vector Machines*, 1999; Guo et al., *On Calibration of Modern
-    Neural Networks*, arXiv 1706.04599, eq. 3 (calibration error, here with runs of equal size).
+    Neural Networks*, ICML 2017, arXiv 1706.04599 (calibration error, here with runs of equal size).
 
     Examples
     --------

@@ -80,7 +80,7 @@ def mmd(
 
     References
     ----------
-    Gretton et al., *A Kernel Two-Sample Test*, JMLR 2012, eq. 3 and section 8 (median heuristic).
+    Gretton et al., *A Kernel Two-Sample Test*, JMLR 2012, lemma 6 (unbiased estimate).
 
     Examples
     --------
@@ -141,7 +141,7 @@ def median_squared_distance(x: Rows, y: Rows, *, seed: int = 0, check: bool = Tr
 
     References
     ----------
-    Gretton et al., *A Kernel Two-Sample Test*, JMLR 2012, section 8.
+    Gretton et al., *A Kernel Two-Sample Test*, JMLR 2012, usually cited for the median heuristic.
 
     Examples
     --------

@@ -59,7 +59,7 @@ def relative_modality_gap(
 
     References
     ----------
-    Schrodi et al., *Two Effects, One Trigger*, ICLR 2025, arXiv 2404.07983, section 4.
+    Schrodi et al., *Two Effects, One Trigger*, ICLR 2025, arXiv 2404.07983, section 4.1.
 
     Examples
     --------

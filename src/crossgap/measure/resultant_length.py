@@ -46,7 +46,7 @@ def resultant_length(x: Rows, *, weights: Any = None, check: bool = True) -> Arr
 
     References
     ----------
-    Mardia and Jupp, *Directional Statistics*, 2000, section 9.2.
+    Mardia and Jupp, *Directional Statistics*, 2000.
 
     Examples
     --------

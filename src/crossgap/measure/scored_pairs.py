@@ -186,8 +186,8 @@ def scored_pairs(
 
     References
     ----------
-    Saerens, Latinne, Decaestecker, *Adjusting the Outputs of a Classifier to New a Priori Probabilities*, 2002
-    (``prevalence``).
+    Saerens, Latinne, Decaestecker, *Adjusting the Outputs of a Classifier to New a Priori Probabilities*, Neural
+    Computation 2002 (``prevalence``).
 
     Examples
     --------

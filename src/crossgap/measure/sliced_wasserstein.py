@@ -78,7 +78,8 @@ def sliced_wasserstein(
 
     References
     ----------
-    Bonneel et al., *Sliced and Radon Wasserstein Barycenters of Measures*, 2015; Rabin et al., 2011.
+    Bonneel et al., *Sliced and Radon Wasserstein Barycenters of Measures*, 2015; Rabin et al., *Wasserstein
+    Barycenter and Its Application to Texture Mixing*, SSVM 2011.
 
     Examples
     --------

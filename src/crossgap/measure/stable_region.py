@@ -84,7 +84,7 @@ def stable_region(
 
     References
     ----------
-    Zhang, Sui, Yeung-Levy, *Connect, Collapse, Corrupt*, ICLR 2024, arXiv 2401.08567, section on the stable region.
+    Zhang, Sui, Yeung-Levy, *Connect, Collapse, Corrupt*, ICLR 2024, arXiv 2401.08567, lemmas 3 and 4.
 
     Examples
     --------
@@ -180,7 +180,7 @@ def stable_region_width(n: int, temperature: float, delta: float = 0.01, *, nece
 
     References
     ----------
-    Zhang, Sui, Yeung-Levy, arXiv 2401.08567; specification A19.
+    Zhang, Sui, Yeung-Levy, arXiv 2401.08567, lemmas 3 and 4; specification A19.
 
     Examples
     --------

@@ -108,7 +108,8 @@ def joint_uniformity(x: Rows, y: Rows, *, t: float = 2.0, weights: Any = None, c
 
     References
     ----------
-    Yamaguchi et al., *CLIP-Refine*, CVPR 2025, arXiv 2504.12717.
+    Yamaguchi et al., *Post-pre-training for Modality Alignment in Vision-Language Foundation Models* (CLIP-Refine),
+    CVPR 2025, arXiv 2504.12717.
 
     Examples
     --------

@@ -244,7 +244,7 @@ def sinkhorn_distance(
     References
     ----------
     Feydy et al., *Interpolating between Optimal Transport and MMD using Sinkhorn Divergences*, AISTATS 2019,
-    arXiv 1810.08278, eq. 3; Cuturi, NeurIPS 2013, arXiv 1306.0895.
+    arXiv 1810.08278; Cuturi, *Sinkhorn Distances*, NeurIPS 2013, arXiv 1306.0895.
 
     Examples
     --------

@@ -1,6 +1,7 @@
 """A quantity's documentation, taken from its docstring: the one place where formula, range and source are written."""
 
 import inspect
+import itertools
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -38,7 +39,7 @@ def documentation(function: Callable[..., Any]) -> Documentation:
     headings = list(_HEADING.finditer(text))
     sections = {
         heading["title"]: text[heading.end() : following.start() if following else len(text)].strip("\n")
-        for heading, following in zip(headings, [*headings[1:], None], strict=True)
+        for heading, following in itertools.zip_longest(headings, headings[1:])
     }
     paragraphs = text[: headings[0].start()].split("\n\n") if headings else text.split("\n\n")
     formula, reading = "", ""

@@ -87,15 +87,21 @@ class GapReport:
                         name=entry["name"],
                         groups=tuple(entry["groups"]),
                         value=entry["value"],
-                        interval=None if entry["interval"] is None else tuple(entry["interval"]),
+                        interval=None if entry["interval"] is None else _two(*entry["interval"]),
                         options=entry["options"],
                         reason=entry["reason"],
                     )
                     for entry in document["measurements"]
                 ),
             )
-        except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
+        except FormatError:
+            raise
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise FormatError(
                 f"a gap report must be JSON as `crossgap measure` writes it, but reading it failed ({error}); "
                 f"measure again."
             ) from None
+
+
+def _two(low: float, high: float) -> tuple[float, float]:
+    return low, high

@@ -26,7 +26,7 @@ def headline(report: GapReport, x: str, y: str) -> str:
     floor = report.value("centroid_distance_floor", x, y)
     accuracy = report.value("linear_separability", x, y)
     if floor is not None and distance.value < _CHANCE * floor:
-        size = f"no offset beyond chance (centroid distance {with_interval(distance)}, chance alone gives {floor:.3f})"
+        size = f"no offset beyond chance (centroid distance {_with_interval(distance)}, chance alone gives {floor:.3f})"
         if accuracy is not None and accuracy >= _CLEARLY_SEPARATE:
             return f"{x} and {y} have {size}, yet a linear classifier tells them apart in {accuracy:.1%} of cases."
         return f"{x} and {y} have {size}."
@@ -38,7 +38,7 @@ def headline(report: GapReport, x: str, y: str) -> str:
         kind = "an offset, but overlapping groups"
     told = "" if accuracy is None else f"; a linear classifier tells them apart in {accuracy:.1%} of cases"
     chance = "" if floor is None else f", chance alone {floor:.3f}"
-    return f"{x} and {y} show {kind}: centroid distance {with_interval(distance)}{chance}{told}."
+    return f"{x} and {y} show {kind}: centroid distance {_with_interval(distance)}{chance}{told}."
 
 
 def verdicts(report: GapReport, x: str, y: str) -> Iterator[str]:
@@ -50,7 +50,7 @@ def verdicts(report: GapReport, x: str, y: str) -> Iterator[str]:
     yield from _nature(report, x, y)
 
 
-def with_interval(found: Measurement, digits: int = 3) -> str:
+def _with_interval(found: Measurement, digits: int = 3) -> str:
     """Write a value with its interval."""
     if found.value is None:
         return "-"
@@ -94,7 +94,7 @@ def _threshold(report: GapReport, queries: str, gallery: str) -> Iterator[str]:
     )
     if precision is not None and recall is not None and precision.value is not None and recall.value is not None:
         yield (
-            f"Threshold, {queries} searching {gallery}: keep cosines from {with_interval(cut)}; on rows held out that "
+            f"Threshold, {queries} searching {gallery}: keep cosines from {_with_interval(cut)}; on rows held out that "
             f"gives precision {precision.value:.0%} (asked: {asked:.0%}) and finds {recall.value:.0%} of the matches."
         )
 
@@ -107,7 +107,7 @@ def _mixed(report: GapReport, queries: str, other: str) -> Iterator[str]:
     expected = float(share.options["corpus_share"])
     k = share.options["k"]
     ndcg = report.find("ndcg_at_k", queries)
-    quality = f", NDCG@{k} {with_interval(ndcg)}" if ndcg is not None and ndcg.value is not None else ""
+    quality = f", NDCG@{k} {_with_interval(ndcg)}" if ndcg is not None and ndcg.value is not None else ""
     sentence = (
         f"Mixed index, {queries} searching everything: {modality} fills {share.value:.1%} of the top {k} and "
         f"{expected:.1%} of the corpus{quality}"
@@ -125,7 +125,7 @@ def _retrieval(report: GapReport, x: str, y: str) -> Iterator[str]:
     for queries, gallery in ((x, y), (y, x)):
         found = report.find("recall_at_k", queries, gallery, k=1)
         if found is not None and found.value is not None:
-            parts.append(f"{queries} to {gallery} {with_interval(found)}")
+            parts.append(f"{queries} to {gallery} {_with_interval(found)}")
     if parts:
         yield (
             f"Retrieval across, recall@1: {', '.join(parts)}. Leave it: a constant offset moves all candidates of one "
@@ -137,7 +137,7 @@ def _nature(report: GapReport, x: str, y: str) -> Iterator[str]:
     ratio = report.find("gap_energy_ratio", x, y)
     if ratio is not None and ratio.value is not None:
         yield (
-            f"Nature: {with_interval(ratio)} of the mean squared pair distance is one constant offset, which a "
+            f"Nature: {_with_interval(ratio)} of the mean squared pair distance is one constant offset, which a "
             f"translation can take away; the rest is noise between partners."
         )
     elif ratio is not None:

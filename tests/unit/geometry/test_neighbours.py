@@ -1,0 +1,64 @@
+import numpy as np
+import pytest
+import torch
+
+from crossgap.geometry.neighbours import nearest_rows
+
+N = 4096 + 1100
+
+
+def _by_sorting(queries, gallery, k, without=None):
+    """Stable sort of each row of scores, rounded so that ties are ties: the lower row number first."""
+    rows = []
+    for number, query in enumerate(queries):
+        scores = np.round(gallery @ query, 10)
+        if without is not None:
+            scores[without[number]] = -np.inf
+        rows.append(np.argsort(-scores, kind="stable")[:k])
+    return np.array(rows)
+
+
+@pytest.mark.parametrize("kind", ["array", "reader", "tensor"])
+@pytest.mark.parametrize("k", [1, 5, 40])
+def test_neighbours_on_several_panels_equal_a_sort(rng, normalised, lazy, kind, k):
+    queries, gallery = rng.normal(size=(N, 3)), rng.normal(size=(2100, 3))
+    make = {"array": np.asarray, "reader": lazy, "tensor": torch.tensor}[kind]
+    found = nearest_rows(make(queries), make(gallery), k)
+    some = np.arange(0, N, 50)
+    assert np.array_equal(found.rows[some], _by_sorting(normalised(queries)[some], normalised(gallery), k))
+    scores = (normalised(queries)[:, None] * normalised(gallery)[found.rows]).sum(axis=2)
+    assert found.cosines == pytest.approx(scores, abs=1e-14)
+
+
+def test_a_row_is_no_neighbour_of_itself(rng, normalised):
+    x = rng.normal(size=(2100, 3))
+    found = nearest_rows(x, x, 4, leave_out_self=True)
+    some = np.arange(0, 2100, 30)
+    assert np.array_equal(found.rows[some], _by_sorting(normalised(x)[some], normalised(x), 4, without=some))
+    assert (nearest_rows(x, x, 1).rows[:, 0] == np.arange(2100)).all()
+
+
+@pytest.mark.parametrize("k", [1, 3, 1000])
+def test_ties_go_to_the_lower_row_number_across_blocks(k):
+    gallery = np.zeros((3000, 2))
+    gallery[:, 1] = 1.0
+    gallery[[7, 900, 1500, 2999]] = [1.0, 0.0]
+    found = nearest_rows(np.array([[1.0, 0.0]]), gallery, k)
+    others = np.delete(np.arange(3000), [7, 900, 1500, 2999])
+    assert found.rows[0].tolist() == [7, 900, 1500, 2999, *others][:k]
+
+
+def test_ties_at_the_edge_of_the_list_go_to_the_lower_row_number():
+    gallery = np.tile([[1.0, 0.0]], (3000, 1))
+    found = nearest_rows(np.array([[1.0, 0.0]]), gallery, 3)
+    assert found.rows[0].tolist() == [0, 1, 2]
+
+
+def test_bad_rows_are_named():
+    good, bad = np.ones((5, 2)), np.ones((5, 2))
+    bad[3] = 0
+    with pytest.raises(ValueError, match="queries must have rows of a length above zero, but row 3"):
+        nearest_rows(bad, good, 1)
+    with pytest.raises(ValueError, match="gallery must have rows of a length above zero, but row 3"):
+        nearest_rows(good, bad, 1)
+    assert nearest_rows(bad, good, 1, check=False).rows.shape == (5, 1)

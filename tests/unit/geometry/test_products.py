@@ -1,0 +1,161 @@
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from crossgap.geometry import products
+from crossgap.geometry.products import product_routine
+
+LONG = 1e15
+
+
+@pytest.fixture(autouse=True)
+def _fresh_probe():
+    for probe in (products._fastest_for_numpy, products._fastest_for_torch):
+        probe.cache_clear()
+    yield
+    for probe in (products._fastest_for_numpy, products._fastest_for_torch):
+        probe.cache_clear()
+
+
+def _rows(n=1030, d=64):
+    rows = np.random.default_rng(0).standard_normal((n, d), dtype=np.float32)
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+@pytest.mark.parametrize("flops", [1.0, LONG])
+@pytest.mark.parametrize("make", [np.asarray, torch.tensor])
+def test_the_product_is_that_of_float64(flops, make):
+    a, b = _rows()[:500], _rows()[500:]
+    found = product_routine(make(a), flops)(make(a), make(b))
+    assert type(found) is type(make(a))
+    assert np.abs(np.asarray(found) - a.astype(float) @ b.astype(float).T).max() < 1e-6
+
+
+@pytest.mark.parametrize("make", [np.asarray, torch.tensor])
+def test_onednn_gives_the_product_of_float64_where_it_is_available(make):
+    a, b = _rows()[:500], _rows()[500:]
+    routine = products._onednn_on_numpy if make is np.asarray else products._onednn
+    try:
+        found = routine(make(a), make(b))
+    except (RuntimeError, AttributeError):
+        pytest.skip("this torch has no oneDNN")
+    assert np.abs(np.asarray(found) - a.astype(float) @ b.astype(float).T).max() < 1e-6
+
+
+def test_a_probe_changes_no_setting():
+    threadpoolctl = pytest.importorskip("threadpoolctl")
+
+    def settings():
+        return (
+            torch.get_float32_matmul_precision(),
+            torch.get_num_threads(),
+            torch.get_num_interop_threads(),
+            torch.is_grad_enabled(),
+            torch.get_default_dtype(),
+            torch.backends.mkldnn.enabled,
+            [(pool["filepath"], pool["num_threads"]) for pool in threadpoolctl.threadpool_info()],
+            np.geterr(),
+        )
+
+    before = settings()
+    for rows in (_rows(), torch.tensor(_rows())):
+        product_routine(rows, LONG)(rows, rows)
+        assert settings() == before
+
+
+def _wrong(a, b):
+    return a @ b.T + 1e-4
+
+
+def _not_a_number(a, b):
+    return a @ b.T * float("nan")
+
+
+def _broken(a, b):
+    raise RuntimeError("no such operator")
+
+
+def _missing(a, b):
+    return a.no_such_operator(b)
+
+
+def _without_library(a, b):
+    raise ImportError("torch does not load")
+
+
+@pytest.mark.parametrize("routine", [_wrong, _not_a_number, _broken, _missing, _without_library])
+def test_the_probe_keeps_a_wrong_routine_out_however_fast(routine, monkeypatch):
+    monkeypatch.setattr(products, "_seconds", lambda routine, a, b: 1.0 if routine is products._plain else 0.001)
+    monkeypatch.setattr(products, "_onednn_on_numpy", routine)
+    monkeypatch.setattr(products, "_onednn", routine)
+    for rows in (_rows(), torch.tensor(_rows())):
+        assert product_routine(rows, LONG) is products._plain
+
+
+@pytest.mark.parametrize(("seconds", "wins"), [(2.0, False), (1.0, False), (0.8, False), (0.7, True)])
+def test_the_probe_takes_only_what_is_clearly_faster(seconds, wins, monkeypatch):
+    def fast(a, b):
+        return a @ b.T
+
+    monkeypatch.setattr(products, "_seconds", lambda routine, a, b: 1.0 if routine is products._plain else seconds)
+    monkeypatch.setattr(products, "_onednn_on_numpy", fast)
+    monkeypatch.setattr(products, "_onednn", fast)
+    for rows in (_rows(), torch.tensor(_rows())):
+        assert product_routine(rows, LONG) is (fast if wins else products._plain)
+
+
+def test_the_probe_runs_once_for_each_setting_of_the_caller(monkeypatch):
+    runs = []
+    monkeypatch.setattr(products, "_wins", lambda routine, a, b: runs.append(routine))
+    for _ in range(3):
+        product_routine(_rows(), LONG)
+    assert len(runs) == 1
+    before = torch.get_float32_matmul_precision()
+    try:
+        torch.set_float32_matmul_precision("medium")
+        product_routine(_rows(), LONG)
+    finally:
+        torch.set_float32_matmul_precision(before)
+    assert len(runs) == 2
+
+
+@pytest.mark.parametrize(
+    ("rows", "flops"),
+    [
+        (np.ones((2, 2), np.float32), 1e10),
+        (np.ones((2, 2)), LONG),
+        (torch.ones(2, 2), 1e10),
+        (torch.ones(2, 2, dtype=torch.float64), LONG),
+        (torch.ones(2, 2, dtype=torch.bfloat16), LONG),
+        (torch.ones(2, 2, requires_grad=True), LONG),
+    ],
+    ids=["short", "float64", "short tensor", "float64 tensor", "bfloat16 tensor", "with gradients"],
+)
+def test_what_is_never_probed(rows, flops, monkeypatch):
+    monkeypatch.setattr(products, "_wins", lambda *_: pytest.fail("probed"))
+    assert product_routine(rows, flops) is products._plain
+
+
+def test_float16_rows_and_readers_of_files_are_probed_as_float32(monkeypatch, lazy):
+    monkeypatch.setattr(products, "_wins", lambda *_: True)
+    assert product_routine(_rows().astype(np.float16), LONG) is products._onednn_on_numpy
+    assert product_routine(lazy(_rows()), LONG) is products._onednn_on_numpy
+
+
+def test_a_torch_that_does_not_load_leaves_numpys_product(monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)  # import torch now raises ImportError
+    rows = _rows()
+    assert product_routine(rows, LONG) is products._plain
+
+
+@pytest.mark.parametrize(("flops", "loads"), [(1e10, False), (5e11, False), (2e12, True)])
+def test_torch_is_loaded_only_for_jobs_that_outlast_its_import(flops, loads):
+    code = (
+        "import sys, numpy as np; from crossgap.geometry.products import product_routine; "
+        f"product_routine(np.ones((2, 2), np.float32), {flops}); print('torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == str(loads)
