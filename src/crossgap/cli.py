@@ -4,6 +4,7 @@ import functools
 import io
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from crossgap.report.gap_report import GapReport
 
 __all__ = ["app", "main"]
+
+_SMALL_GROUP = 4096  # rows
 
 _UsageError: Any = typer.BadParameter.__base__  # typer exports only the child
 
@@ -117,7 +120,8 @@ def demo(
         {"group": name, "source": "packaged sample", "n": len(group), "d": embeddings.dimension}
         for name, group in embeddings.items()
     ]
-    report = collect(embeddings, replicates=replicates, seed=seed, inputs=inputs, progress=_progress)
+    with _threads(max(len(group) for group in embeddings.values())):
+        report = collect(embeddings, replicates=replicates, seed=seed, inputs=inputs, progress=_progress)
     path = output / "gap.json"
     _write(path, report.to_json())
     if as_json:
@@ -173,7 +177,7 @@ def measure(
     precision: Precision = 0.9,
     most_rows: Annotated[
         int, typer.Option("--rows", min=100, help="Rows of a group up to which quantities over all pairs are exact.")
-    ] = 20_000,
+    ] = 10_000,
     as_json: Json = False,
 ) -> None:
     """Measure the modality gap: how large, how certain, what it costs."""
@@ -184,17 +188,19 @@ def measure(
         _check_folder(output)
     found = read_groups(*sources)
     names = _names(groups, found.groups) if groups else list(found.groups)
-    report = collect(
-        Embeddings({name: found.groups[name] for name in names}),
-        metrics=None if metrics is None else [name.strip() for name in metrics.split(",")],
-        replicates=replicates,
-        seed=seed,
-        precision=precision,
-        most_rows=most_rows,
-        inputs=[facts for facts in found.inputs if facts["group"] in names],
-        notes=found.notes,
-        progress=_progress,
-    )
+    embeddings = Embeddings({name: found.groups[name] for name in names})
+    with _threads(max(len(group) for group in embeddings.values())):
+        report = collect(
+            embeddings,
+            metrics=None if metrics is None else [name.strip() for name in metrics.split(",")],
+            replicates=replicates,
+            seed=seed,
+            precision=precision,
+            most_rows=most_rows,
+            inputs=[facts for facts in found.inputs if facts["group"] in names],
+            notes=found.notes,
+            progress=_progress,
+        )
     if output is not None:
         _write(output, report.to_json())
     if as_json:
@@ -239,6 +245,13 @@ def explain(
         typer.echo(f"\nNext: crossgap measure SOURCE --metrics {metric}")
     else:
         typer.echo(f"\nNext: from crossgap.measure import {metric} (crossgap measure does not call it by name)")
+
+
+def _threads(rows: int) -> AbstractContextManager[Any]:
+    """Keep BLAS to one thread on small groups: its threads wait for each other longer than they work."""
+    from threadpoolctl import threadpool_limits
+
+    return threadpool_limits(limits=1 if rows <= _SMALL_GROUP else None, user_api="blas")
 
 
 def _names(groups: str | None, known: Iterable[str]) -> list[str]:

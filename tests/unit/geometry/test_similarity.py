@@ -16,7 +16,7 @@ def test_blocks_of_two_groups_cover_every_pair_once(rng, normalised, lazy, kind)
         found[rows, columns] = np.asarray(block)
         times[rows, columns] += 1
     assert (times == 1).all()
-    assert found == pytest.approx(normalised(x) @ normalised(y).T, abs=1e-14)
+    assert np.abs(found - normalised(x) @ normalised(y).T).max() < 1e-14
 
 
 @pytest.mark.parametrize("n", [1, 1024, 1025, N, 2 * 4096 + 5])
@@ -25,7 +25,7 @@ def test_blocks_of_one_group_hold_every_pair_once_above_the_diagonal(rng, normal
     times = np.zeros((n, n), np.int8)
     unit = normalised(x)
     for rows, columns, block in similarity_blocks(x):
-        assert block == pytest.approx(unit[rows] @ unit[columns].T, abs=1e-14)
+        assert np.abs(block - unit[rows] @ unit[columns].T).max() < 1e-14
         times[rows, columns] += 1
         assert columns == rows or columns.start >= rows.stop
     assert (times[np.triu_indices(n)] == 1).all()

@@ -62,8 +62,7 @@ bare.__doc__ = None
 def test_every_part():
     found = documentation(area)
     assert found.name == "area"
-    assert found.signature == "area(x, y=2.0, *, unit='cm', check=True) -> float" or found.signature.startswith("area(")
-    assert "str" not in found.signature, "types are left out"
+    assert found.signature == "area(x, y=2.0, *, unit='cm', check=True)", "types are left out"
     assert found.summary == "Area of a rectangle."
     assert found.formula == "A = x y\n  = y x"
     assert found.how_to_read == "larger is larger. The value is never negative."
@@ -73,10 +72,6 @@ def test_every_part():
     assert found.notes == "First line continued.\n\nSecond paragraph."
     assert found.references == "Euclid, *Elements*, book I."
     assert found.examples == ">>> area(2.0, 3.0)\n6.0"
-
-
-def test_signature_has_no_types():
-    assert documentation(area).signature == "area(x, y=2.0, *, unit='cm', check=True)"
 
 
 def test_nothing_written_nothing_said():
@@ -104,5 +99,5 @@ def test_a_real_quantity():
     found = documentation(measure.centroid_distance)
     assert found.signature.startswith("centroid_distance(x, y")
     assert found.formula
-    assert "2405.18570" in found.references or found.references
+    assert found.references
     assert ">>>" in found.examples

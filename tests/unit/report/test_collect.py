@@ -1,0 +1,253 @@
+import itertools
+
+import numpy as np
+import pytest
+
+from crossgap import Embeddings, Group, __version__, measure
+from crossgap.errors import DegenerateError
+from crossgap.report import collect
+from crossgap.report.collect import MEASURED
+from crossgap.report.quantities import QUANTITIES
+
+
+def _cones(n: int = 60, d: int = 12, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    shared = rng.standard_normal((n, d))
+    return shared + 1 + 0.3 * rng.standard_normal((n, d)), shared - 1 + 0.3 * rng.standard_normal((n, d))
+
+
+@pytest.fixture(scope="module")
+def pairs() -> Embeddings:
+    x, y = _cones()
+    return Embeddings.from_arrays(image=x, text=y)
+
+
+@pytest.fixture(scope="module")
+def whole(pairs):
+    return collect(pairs, replicates=20)
+
+
+def test_the_record(whole, pairs):
+    assert whole.version == __version__
+    assert whole.inputs == (
+        {"group": "image", "n": 60, "d": 12, "dtype": "float64"},
+        {"group": "text", "n": 60, "d": 12, "dtype": "float64"},
+    )
+    assert whole.settings == {
+        "seed": 0,
+        "bootstrap": 20,
+        "level": 0.95,
+        "precision": 0.9,
+        "rows": 10_000,
+        "notes": [],
+    }
+
+
+def test_every_usual_quantity_is_there_and_no_other(whole):
+    names = {found.name for found in whole.measurements}
+    assert names == {name for name in MEASURED if name not in QUANTITIES or QUANTITIES[name].by_default}
+
+
+def test_values_are_those_of_the_functions(whole, pairs):
+    x, y = pairs["image"].vectors, pairs["text"].vectors
+    assert whole.value("centroid_distance", "image", "text") == pytest.approx(float(measure.centroid_distance(x, y)))
+    assert whole.value("alignment", "image", "text") == pytest.approx(float(measure.alignment(x, y)))
+    assert whole.value("uniformity", "text") == pytest.approx(float(measure.uniformity(y)))
+    assert whole.value("mmd", "image", "text") == pytest.approx(float(measure.mmd(x, y, seed=0)))
+    assert whole.value("recall_at_k", "text", "image", k=5) == pytest.approx(float(measure.recall_at_k(y, x, k=5)))
+    assert whole.value("effective_dimension", "image", quantile=0.95) == pytest.approx(
+        float(measure.effective_dimension(x, quantile=0.95))
+    )
+    assert whole.value("hubness", "image", "text") == pytest.approx(float(measure.hubness(x, y, k=10)))
+
+
+def test_intervals_hold_their_value(whole):
+    for found in whole.measurements:
+        if found.interval is not None and found.name in QUANTITIES:
+            assert found.interval[0] - 1e-9 <= found.value <= found.interval[1] + 1e-9, found
+            quantity = QUANTITIES[found.name]
+            assert quantity.lowest <= found.interval[0]
+            assert found.interval[1] <= quantity.highest
+
+
+def test_the_same_twice(whole, pairs):
+    assert collect(pairs, replicates=20).to_json() == whole.to_json()
+
+
+# arguments
+
+
+def test_metrics_by_name(pairs):
+    found = collect(pairs, metrics=["frechet_distance", "uniformity"], replicates=0)
+    assert [(m.name, m.groups) for m in found.measurements] == [
+        ("uniformity", ("image",)),
+        ("uniformity", ("text",)),
+        ("frechet_distance", ("image", "text")),
+    ]
+
+
+@pytest.mark.parametrize("name", MEASURED)
+def test_every_name_can_be_asked_for_alone(name, pairs):
+    found = collect(pairs, metrics=[name], replicates=0)
+    assert {m.name for m in found.measurements} == {name}
+    assert any(m.value is not None for m in found.measurements)
+
+
+def test_an_unknown_metric(pairs):
+    with pytest.raises(ValueError, match=r"there is no metric 'recal_at_k'; choose from recall_at_k"):
+        collect(pairs, metrics=["recal_at_k"])
+    with pytest.raises(ValueError, match=r"there is no metric 'zzz'; choose from centroid_distance, .*, ndcg_at_k\."):
+        collect(pairs, metrics=["zzz"])
+
+
+def test_a_metric_without_value():
+    x, y = _cones()
+    apart = Embeddings.from_arrays(image=x, text=y[:40])
+    with pytest.raises(DegenerateError, match=r"alignment has no value on this input: needs pairs: image \(60 rows\)"):
+        collect(apart, metrics=["alignment"])
+    with pytest.raises(DegenerateError, match=r"mmd has no value on this input: it needs two groups\."):
+        collect(apart.select(["image"]), metrics=["mmd"])
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0, -0.5, float("nan")])
+def test_shares_lie_between_0_and_1(share, pairs):
+    with pytest.raises(ValueError, match=rf"precision must lie between 0 and 1, but it is {share}; give"):
+        collect(pairs, precision=share)
+    with pytest.raises(ValueError, match=rf"level must lie between 0 and 1, but it is {share}; give"):
+        collect(pairs, level=share)
+
+
+def test_bad_rows_are_named_with_their_group():
+    x, y = _cones()
+    y[7] = 0
+    with pytest.raises(ValueError, match="text must have rows of a length above zero, but row 7 is all zeros"):
+        collect(Embeddings.from_arrays(image=x, text=y))
+    with pytest.raises(DegenerateError, match="image must have at least 2 rows for this quantity, but it has 1"):
+        collect(Embeddings.from_arrays(image=x[:1], text=x[:1]))
+
+
+def test_a_bad_row_of_a_file_is_named_with_its_group(tmp_path):
+    import crossgap
+
+    x, _ = _cones()
+    x[7, 0] = np.nan
+    np.save(tmp_path / "x.npy", x)
+    lazy = crossgap.read(f"image={tmp_path / 'x.npy'}", load_limit=0)
+    with pytest.raises(ValueError, match="image must be finite, but row 7 holds a NaN"):
+        collect(lazy, replicates=0)
+
+
+def test_level_widens_intervals(pairs):
+    def width(level: float) -> float:
+        low, high = collect(pairs, metrics=["alignment"], level=level).measurements[0].interval
+        return high - low
+
+    assert width(0.5) < width(0.9) < width(0.99)
+
+
+def test_inputs_and_notes_are_passed_on(pairs):
+    found = collect(pairs, metrics=["alignment"], replicates=0, inputs=[{"group": "image"}], notes=("said",))
+    assert found.inputs == ({"group": "image"},)
+    assert found.settings["notes"] == ["said"]
+
+
+def test_progress_sees_every_step_and_its_name(pairs):
+    seen = []
+
+    def progress(steps, label):
+        assert len(steps) > 30
+        for step in steps:
+            seen.append(label(step))
+            yield step
+
+    found = collect(pairs, replicates=0, progress=progress)
+    assert set(seen) >= {name for name, quantity in QUANTITIES.items() if quantity.by_default}
+    assert seen.count("score bands") == 2
+    assert seen.count("mixed search") == 2
+    assert seen.count("uniformity") == 2
+    assert found.to_json() == collect(pairs, replicates=0).to_json()
+
+
+# groups
+
+
+def test_two_by_two():
+    x, y = _cones()
+    found = collect(Embeddings.from_arrays(a=x, b=y, c=x + y), metrics=["mmd", "uniformity"], replicates=0)
+    assert [m.groups for m in found.measurements if m.name == "uniformity"] == [("a",), ("b",), ("c",)]
+    assert [m.groups for m in found.measurements if m.name == "mmd"] == list(itertools.combinations("abc", 2))
+
+
+def test_unpaired_quantities_have_a_reason_and_others_a_value():
+    x, y = _cones()
+    found = collect(Embeddings.from_arrays(image=x, text=y[:40]), replicates=20)
+    for name in ("alignment", "matched_cosine", "recall_at_k", "match_probability", "threshold_at_precision"):
+        measured = [m for m in found.measurements if m.name == name]
+        assert measured
+        assert all(m.value is None and m.reason and m.reason.startswith("needs pairs: ") for m in measured)
+    for name in ("centroid_distance", "linear_separability", "mmd", "unmatched_cosine"):
+        assert found.value(name, "image", "text") is not None
+    assert found.find("alignment").options == {"n": 60, "m": 40, "d": 12}
+
+
+def test_what_is_too_small_is_skipped_with_its_reason():
+    x, y = _cones(n=6, d=4)
+    found = collect(Embeddings.from_arrays(image=x, text=y), replicates=20)
+    assert found.find("gap_coordinate_share", coordinates=5).reason == "the vectors have only 4 coordinates"
+    assert found.value("gap_coordinate_share", coordinates=2) is not None
+    assert found.find("recall_at_k", k=10).reason == "text has only 6 rows"
+    assert found.find("recall_at_k", "text", "image", k=10).reason == "image has only 6 rows"
+    assert found.value("recall_at_k", k=5) is not None
+    assert all(m.interval is None for m in found.measurements), "below 10 items there are no intervals"
+
+
+def test_too_few_items_for_held_out_thresholds():
+    x, y = _cones(n=4)
+    found = collect(Embeddings.from_arrays(image=x, text=y), replicates=20)
+    assert found.find("match_probability").reason == "needs 5 items to hold some out, but image shows 4"
+
+
+def test_a_gallery_with_more_items_than_the_queries():
+    x, y = _cones(n=30)
+    few = Embeddings({"image": Group(vectors=x[:3], items=np.arange(3)), "text": Group(vectors=y, items=np.arange(30))})
+    found = collect(few, metrics=["match_probability"], replicates=0)
+    assert found.find("match_probability", "image", "text").reason == (
+        "needs 5 items to hold some out, but image shows 3"
+    )
+
+
+# sub-samples
+
+
+def test_a_subsample_says_so_and_keeps_pairs():
+    x, y = _cones(n=300)
+    found = collect(Embeddings.from_arrays(image=x, text=y), most_rows=100, replicates=20)
+    for name, quantity in QUANTITIES.items():
+        for measured in [m for m in found.measurements if m.name == name]:
+            options = measured.options
+            if quantity.all_pairs:
+                assert options["sampled_from"] == [300] * len(measured.groups), name
+                assert options["n"] == 100
+            else:
+                assert "sampled_from" not in options, name
+                assert options["n"] == 300
+    assert found.find("modality_share_at_k").options["sampled_from"] == {"image": 300, "text": 300}
+    assert found.value("recall_at_k", "image", "text", k=1) > 0.2, "pairs were kept, else it were 0.01"
+    assert found.settings["rows"] == 100
+
+
+def test_a_subsample_follows_the_seed():
+    x, y = _cones(n=300)
+    embeddings = Embeddings.from_arrays(image=x, text=y)
+    found = [
+        collect(embeddings, metrics=["uniformity", "centroid_distance"], most_rows=100, replicates=0, seed=seed)
+        for seed in (0, 0, 1)
+    ]
+    assert found[0].value("uniformity", "image") == found[1].value("uniformity", "image")
+    assert found[0].value("uniformity", "image") != found[2].value("uniformity", "image")
+    assert found[0].value("centroid_distance") == found[2].value("centroid_distance")
+
+
+def test_small_groups_are_not_sampled(pairs):
+    found = collect(pairs, metrics=["uniformity"], most_rows=60, replicates=0)
+    assert all("sampled_from" not in m.options for m in found.measurements)
