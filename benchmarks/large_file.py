@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from timing import D, figure, publish, rows_wanted, unit_rows
 
-METRICS = "centroid_distance,matched_cosine,alignment_per_pair,resultant_length,gap_energy_ratio"
+METRICS = "centroid_distance,matched_cosine,alignment,resultant_length,gap_energy_ratio"
 
 
 def rows_block(number: int, group: int) -> np.ndarray:

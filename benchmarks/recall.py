@@ -4,7 +4,6 @@ from typing import Any
 
 import faiss
 import numpy as np
-import torch
 from timing import bare_products, extra_mib, figure, in_turn, publish, rows_wanted, unit_rows
 
 from crossgap.measure.retrieval_ranks import retrieval_ranks_both
@@ -27,7 +26,6 @@ def by_faiss(x: np.ndarray, y: np.ndarray) -> list[float]:
 
 
 n = rows_wanted(50_000)
-torch.set_num_threads(1)
 faiss.omp_set_num_threads(1)
 x = unit_rows(n)
 y = unit_rows(n, seed=1, of=x, noise=5.0)  # matched cosine 0.2, where the best of 50,000 strangers lies
@@ -45,7 +43,12 @@ publish(
         figure("time of its one product", seconds / timings["floor"]["cpu_s"], 1.5, at_most=True),
         figure("faster than faiss FlatIP", timings["faiss"]["cpu_s"] / seconds, 3, at_most=False),
         figure("largest difference of a recall from faiss", difference, 0, at_most=True, unit=""),
-        figure("extra memory", extra, 64, at_most=True, unit="MiB", note="no target in the issue"),
+        figure(
+            "time of faiss over that of its two products, ours twice",
+            timings["faiss"]["cpu_s"] / timings["floor"]["cpu_s"] / 2,
+            None,
+        ),
+        figure("extra memory", extra, None, unit="MiB"),
     ],
     timings,
     rows=n,

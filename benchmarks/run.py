@@ -16,6 +16,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 JOBS = ("uniformity", "recall", "spectrum", "separability", "streaming_mean", "large_file", "start_up")
+MET = {True: "yes", False: "**no**", None: ""}
 LIBRARIES = ("OMP", "OPENBLAS", "MKL", "VECLIB")
 ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in LIBRARIES}
 
@@ -60,8 +61,7 @@ def as_table(records: list[dict]) -> str:
             note = f" ({line['note']})" if line["note"] else ""
             value = f"{line['value']:.3g}{' ' if line['unit'] not in ('', 'x') else ''}{line['unit']}"
             lines.append(
-                f"| {job} | {line['what']}{note} | {value} | {line['target']} | {'yes' if line['met'] else '**no**'} "
-                f"| {seconds} |"
+                f"| {job} | {line['what']}{note} | {value} | {line['target']} | {MET[line['met']]} | {seconds} |"
             )
             job = seconds = ""
     machines = {json.dumps({k: v for k, v in record["machine"].items() if k != "load_1_5_15"}) for record in records}

@@ -95,8 +95,12 @@ def _resident_mib(name: str) -> float:
     raise OSError(f"/proc/self/status has no line {name}, which is how memory is measured; run this on Linux.")
 
 
-def figure(what: str, value: float, target: float, *, at_most: bool, unit: str = "x", note: str = "") -> dict[str, Any]:
-    """One measured number beside its target."""
+def figure(
+    what: str, value: float, target: float | None, *, at_most: bool = True, unit: str = "x", note: str = ""
+) -> dict[str, Any]:
+    """One measured number beside its target; None where there is none."""
+    if target is None:
+        return {"what": what, "value": value, "unit": unit, "target": "", "met": None, "note": note}
     met = value <= target if at_most else value >= target
     sign = "at most" if at_most else "at least"
     return {"what": what, "value": value, "unit": unit, "target": f"{sign} {target:g}", "met": bool(met), "note": note}

@@ -25,9 +25,14 @@ def _blocks(page: Path, kind: str) -> list[str]:
 
 
 def _commands(page: Path) -> list[str]:
-    """Return the lines of console blocks that call crossgap, joined where they are continued."""
-    lines = "\n".join(_blocks(page, "console")).replace("\\\n", " ").splitlines()
-    return [line.removeprefix("$ ").strip() for line in lines if line.startswith("$ crossgap ")]
+    """Return the lines that call crossgap: after a ``$`` in console blocks, bare in sh blocks; continued lines whole."""
+    kinds = (("console", "$ crossgap "), ("sh", "crossgap "))
+    return [
+        line.removeprefix("$ ").strip()
+        for kind, start in kinds
+        for line in "\n".join(_blocks(page, kind)).replace("\\\n", " ").splitlines()
+        if line.startswith(start)
+    ]
 
 
 def _fill(folder: Path) -> None:
@@ -36,7 +41,7 @@ def _fill(folder: Path) -> None:
     few = crossgap.Embeddings.from_arrays(image=pairs["image"].vectors, text=pairs["text"].vectors)
     for name in ("pairs.npz", "pairs.safetensors", "pairs.parquet", "vectors.parquet"):
         crossgap.write(few, folder / name)
-    for group, names in (("image", ("img.npy", "image.npy")), ("text", ("txt.npy", "text.npy"))):
+    for group, names in (("image", ("img.npy", "images.npy")), ("text", ("txt.npy", "texts.npy"))):
         for name in names:
             np.save(folder / name, few[group].vectors)
 
@@ -68,10 +73,13 @@ def test_blocks_are_found(tmp_path):
     page = tmp_path / "page.md"
     page.write_text(
         "# A page\n\n```python\nx = 1\n```\n\n```console\n$ make demo\n$ crossgap measure a.npz \\\n    -o b.json\n"
-        "image and text\n```\n\n```\n$ crossgap no\n```\n\n```python\ny = x\n```\n"
+        "image and text\n```\n\n```\n$ crossgap no\n```\n\n```sh\n# first\ncrossgap demo  # here\n```\n\n```python\ny = x\n```\n"
     )
     assert _blocks(page, "python") == ["x = 1\n", "y = x\n"]
-    assert [shlex.split(line) for line in _commands(page)] == [["crossgap", "measure", "a.npz", "-o", "b.json"]]
+    assert [shlex.split(line, comments=True) for line in _commands(page)] == [
+        ["crossgap", "measure", "a.npz", "-o", "b.json"],
+        ["crossgap", "demo"],
+    ]
 
 
 def test_every_quantity_stands_in_the_conventions():

@@ -27,7 +27,9 @@ def test_records_are_frozen_and_take_keywords_only():
 @pytest.mark.parametrize("reason", [None, "too few rows"])
 def test_a_measurement_has_a_value_or_a_reason(reason):
     value = None if reason is None else 1.0
-    with pytest.raises(ValueError, match=r"mmd must have either a value or a reason for having none; give exactly one\."):
+    with pytest.raises(
+        ValueError, match=r"mmd must have either a value or a reason for having none; give exactly one\."
+    ):
         Measurement(name="mmd", groups=("x", "y"), value=value, reason=reason)
 
 

@@ -2,8 +2,9 @@
 
 On some processors (AMD with AVX-512 above all) NumPy's BLAS picks a kernel at half of the speed that oneDNN, which
 torch brings, reaches in the same precision. For work that lasts seconds the routines are tried once, on one product of
-512 x 512 x 512, and oneDNN is taken if it is correct to float32 and at least 1.3 times as fast. No setting of NumPy or
-torch is changed: oneDNN is called as an operator of its own.
+512 x 512 x 512, and oneDNN is taken if it is correct to float32 and at least 1.3 times as fast. For the trial alone
+torch is loaded (a second, 200 MiB) only where NumPy's BLAS says that it passes over instructions of this processor.
+No setting of NumPy or torch is changed: oneDNN is called as an operator of its own.
 """
 
 import functools
@@ -22,6 +23,7 @@ __all__ = ["product_routine"]
 
 _WORTH_A_PROBE = 1e11  # flops: about a second of one core
 _WORTH_IMPORTING_TORCH = 1e12  # about ten seconds, against one or two for the import
+_AVX512_KERNELS = {"SkylakeX", "Cooperlake", "SapphireRapids"}  # of OpenBLAS
 _CLEARLY_FASTER = 1.3  # so that two equal routines do not change places from run to run
 
 
@@ -33,11 +35,23 @@ def product_routine(x: Rows, flops: float) -> Callable[[Array, Array], Array]:
     if flops < _WORTH_A_PROBE or str(x.dtype) not in {"float32", "float16", "torch.float32", "torch.float16"}:
         return _plain
     if is_numpy(x):
-        has_torch = "torch" in sys.modules or (flops >= _WORTH_IMPORTING_TORCH and importlib.util.find_spec("torch"))
+        has_torch = "torch" in sys.modules or (
+            flops >= _WORTH_IMPORTING_TORCH and importlib.util.find_spec("torch") and _numpy_is_narrow()
+        )
         return _fastest_for_numpy(_torch_precision()) if has_torch else _plain
     if array_api_compat.is_torch_array(x) and x.device.type == "cpu" and not x.requires_grad:
         return _fastest_for_torch(_torch_precision())
     return _plain
+
+
+@functools.cache
+def _numpy_is_narrow() -> bool:
+    """Return whether the processor has AVX-512 and no BLAS here says that it uses it."""
+    from threadpoolctl import threadpool_info
+
+    found = np.show_config(mode="dicts")["SIMD Extensions"]["found"]  # pyright: ignore[reportOptionalSubscript]
+    kernels = {pool.get("architecture") for pool in threadpool_info() if pool["user_api"] == "blas"}
+    return any(name == "X86_V4" or name.startswith("AVX512") for name in found) and kernels.isdisjoint(_AVX512_KERNELS)
 
 
 def _plain(a: Array, b: Array) -> Array:

@@ -34,9 +34,9 @@ from crossgap.measure.hubness import (
     hubness_gini,
     hubness_max,
     hubness_scores,
-    k_occurrence,
     top_hub_share,
 )
+from crossgap.measure.k_occurrence import k_occurrence
 from crossgap.measure.linear_separability import SeparabilityScores, linear_separability, linear_separability_scores
 from crossgap.measure.match_probability import MatchCalibration, match_probability
 from crossgap.measure.matched_cosine import matched_cosine, matched_cosine_per_pair

@@ -75,6 +75,10 @@ def precision_recall(
     -----
     The values are those of all pairs, not of a sample of thresholds; only the places are chosen.
 
+    References
+    ----------
+    Manning, Raghavan, Schütze, *Introduction to Information Retrieval*, 2008, section 8.4 (precision-recall curve).
+
     Examples
     --------
     >>> from crossgap.measure.scored_pairs import scored_pairs

@@ -92,6 +92,7 @@ def collect(
             "level": level,
             "precision": precision,
             "rows": most_rows,
+            "metrics": None if metrics is None else list(metrics),
             "notes": list(notes),
         },
         measurements=measurements,

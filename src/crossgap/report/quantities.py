@@ -61,7 +61,7 @@ QUANTITIES = _table(
     ),
     Quantity(function=measure.mmd, takes=GROUPS, all_pairs=True, seeded=True),
     Quantity(function=measure.mmd_p_value, takes=GROUPS, all_pairs=True, seeded=True, weighted=False),
-    Quantity(function=measure.energy_distance, takes=GROUPS, lowest=0, all_pairs=True),
+    Quantity(function=measure.energy_distance, takes=GROUPS, all_pairs=True),
     Quantity(function=measure.frechet_mean_part, takes=GROUPS, lowest=0),
     Quantity(function=measure.frechet_covariance_part, takes=GROUPS, lowest=0),
     Quantity(function=measure.frechet_distance, takes=GROUPS, lowest=0, by_default=False),

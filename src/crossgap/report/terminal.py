@@ -39,7 +39,6 @@ _SECTIONS = {
     ),
 }
 _MOST_PAIRS_IN_FULL = 1
-_FEW = 12  # quantities, up to which all of what was measured is shown
 
 
 def lines(report: GapReport, *, width: int = 100) -> Iterator[str]:
@@ -54,8 +53,10 @@ def lines(report: GapReport, *, width: int = 100) -> Iterator[str]:
     shown = {group for pair in pairs[:_MOST_PAIRS_IN_FULL] for group in pair}
     if not pairs:
         shown = {str(facts["group"]) for facts in report.inputs}
+        yield f"One group, {', '.join(shown)}: its shape can be measured; a gap needs a second group."
     rows = [m for m in report.measurements if set(m.groups) <= shown and m.value is not None]
-    yield from _tables([m for m in rows if "from" not in m.options], width)  # histograms are for the file
+    usual = report.settings.get("metrics") is None
+    yield from _tables([m for m in rows if "from" not in m.options], width, usual)  # histograms are for the file
     if len(pairs) > _MOST_PAIRS_IN_FULL:
         yield ""
         yield from textwrap.wrap(
@@ -66,11 +67,10 @@ def lines(report: GapReport, *, width: int = 100) -> Iterator[str]:
     yield from _aside(report, width)
 
 
-def _tables(rows: Sequence[Measurement], width: int) -> Iterator[str]:
+def _tables(rows: Sequence[Measurement], width: int, everything: bool) -> Iterator[str]:
     """Yield a table for each section; quantities of no section were asked for by name and come last."""
     placed = {name for names in _SECTIONS.values() for name in names}
     in_file_only = {name for name in dict.fromkeys(row.name for row in rows) if name not in placed}
-    everything = len({row.name for row in rows}) > _FEW
     sections = [*_SECTIONS.items(), *([] if everything else [("Asked for", tuple(in_file_only))])]
     cells: list[tuple[str, str, str, str] | str] = []
     for title, names in sections:

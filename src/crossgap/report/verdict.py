@@ -9,13 +9,15 @@ from crossgap.results import Measurement
 __all__ = ["group_pairs", "headline", "verdicts"]
 
 _CLEARLY_SEPARATE = 0.95  # accuracy of telling the groups apart
-_CHANCE = 2.0  # a centroid distance below this many floors is no evidence of a gap
+_CHANCE = 2.0  # centroid distances below this many floors are left to the permutation test
+_SIGNIFICANT = 0.05
 _NOTICEABLE_SHARE = 0.05
 
 
 def group_pairs(report: GapReport) -> list[tuple[str, str]]:
-    """Return the pairs of groups in the report, in order."""
-    return list(itertools.combinations([str(facts["group"]) for facts in report.inputs], 2))
+    """Return the pairs of groups in the report, two roles of one modality after two modalities, else in order."""
+    pairs = itertools.combinations([str(facts["group"]) for facts in report.inputs], 2)
+    return sorted(pairs, key=lambda pair: _modality(pair[0]) == _modality(pair[1]))
 
 
 def headline(report: GapReport, x: str, y: str) -> str:
@@ -24,8 +26,10 @@ def headline(report: GapReport, x: str, y: str) -> str:
     if distance is None or distance.value is None:
         return f"{x} and {y}: the centroid distance was not measured."
     floor = report.value("centroid_distance_floor", x, y)
+    if floor is None:  # only some quantities were asked for
+        return f"{x} and {y}: centroid distance {_with_interval(distance)}."
     accuracy = report.value("linear_separability", x, y)
-    if floor is not None and distance.value < _CHANCE * floor:
+    if _is_chance(distance.value, floor, report.value("mmd_p_value", x, y)):
         size = f"no offset beyond chance (centroid distance {_with_interval(distance)}, chance alone gives {floor:.3f})"
         if accuracy is not None and accuracy >= _CLEARLY_SEPARATE:
             return f"{x} and {y} have {size}, yet a linear classifier tells them apart in {accuracy:.1%} of cases."
@@ -39,6 +43,11 @@ def headline(report: GapReport, x: str, y: str) -> str:
     told = "" if accuracy is None else f"; a linear classifier tells them apart in {accuracy:.1%} of cases"
     chance = "" if floor is None else f", chance alone {floor:.3f}"
     return f"{x} and {y} show {kind}: centroid distance {_with_interval(distance)}{chance}{told}."
+
+
+def _is_chance(distance: float, floor: float, p: float | None) -> bool:
+    """Tell an offset that two samples of one distribution show from a gap, if possible by the permutation test."""
+    return distance < _CHANCE * floor and (p is None or p >= _SIGNIFICANT)
 
 
 def verdicts(report: GapReport, x: str, y: str) -> Iterator[str]:
@@ -61,19 +70,26 @@ def _with_interval(found: Measurement, digits: int = 3) -> str:
 
 
 def _scores(report: GapReport, x: str, y: str) -> Iterator[str]:
-    matched, unmatched = report.value("matched_cosine", x, y), report.value("unmatched_cosine", x, y)
-    within = [report.value("within_cosine", name) for name in (x, y)]
+    matched, unmatched, *within = (
+        None if value is None else f"{value:.2f}".replace("-0.00", "0.00")
+        for value in (
+            report.value("matched_cosine", x, y),
+            report.value("unmatched_cosine", x, y),
+            report.value("within_cosine", x),
+            report.value("within_cosine", y),
+        )
+    )
     if unmatched is None or None in within:
         return
     if matched is None:
         yield (
-            f"Scores: two unrelated rows of {x} and {y} score {unmatched:.2f} on average, two of {x} {within[0]:.2f}, "
-            f"two of {y} {within[1]:.2f}. What a match scores cannot be said without pairs."
+            f"Scores: two unrelated rows of {x} and {y} score {unmatched} on average, two of {x} {within[0]}, "
+            f"two of {y} {within[1]}. What a match scores cannot be said without pairs."
         )
         return
     yield (
-        f"Scores: a match scores {matched:.2f} on average and unrelated rows of {x} and {y} {unmatched:.2f}, yet two "
-        f"unrelated rows of {x} score {within[0]:.2f} and of {y} {within[1]:.2f}: compare scores of one kind only."
+        f"Scores: a match scores {matched} on average and unrelated rows of {x} and {y} {unmatched}, yet two "
+        f"unrelated rows of {x} score {within[0]} and of {y} {within[1]}: compare scores of one kind only."
     )
     for queries, gallery in ((x, y), (y, x)):
         yield from _threshold(report, queries, gallery)
@@ -100,7 +116,7 @@ def _threshold(report: GapReport, queries: str, gallery: str) -> Iterator[str]:
 
 
 def _mixed(report: GapReport, queries: str, other: str) -> Iterator[str]:
-    modality = other.partition("/")[0]
+    modality = _modality(other)
     share = report.find("modality_share_at_k", queries, modality)
     if share is None or share.value is None:
         return
@@ -115,9 +131,13 @@ def _mixed(report: GapReport, queries: str, other: str) -> Iterator[str]:
     if share.value < expected - _NOTICEABLE_SHARE:
         yield f"{sentence}. Close the gap here: {modality} is hidden by it."
     elif share.value > expected + _NOTICEABLE_SHARE:
-        yield f"{sentence}. {modality} is favoured."
+        yield f"{sentence}. It is favoured."
     else:
         yield f"{sentence}. Leave it."
+
+
+def _modality(group: str) -> str:
+    return group.partition("/")[0]
 
 
 def _retrieval(report: GapReport, x: str, y: str) -> Iterator[str]:

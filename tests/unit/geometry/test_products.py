@@ -13,10 +13,11 @@ LONG = 1e15
 
 @pytest.fixture(autouse=True)
 def _fresh_probe():
-    for probe in (products._fastest_for_numpy, products._fastest_for_torch):
+    probes = (products._fastest_for_numpy, products._fastest_for_torch, products._numpy_is_narrow)
+    for probe in probes:
         probe.cache_clear()
     yield
-    for probe in (products._fastest_for_numpy, products._fastest_for_torch):
+    for probe in probes:
         probe.cache_clear()
 
 
@@ -151,11 +152,30 @@ def test_a_torch_that_does_not_load_leaves_numpys_product(monkeypatch):
     assert product_routine(rows, LONG) is products._plain
 
 
-@pytest.mark.parametrize(("flops", "loads"), [(1e10, False), (5e11, False), (2e12, True)])
-def test_torch_is_loaded_only_for_jobs_that_outlast_its_import(flops, loads):
+@pytest.mark.parametrize("narrow", [True, False])
+@pytest.mark.parametrize("flops", [1e10, 5e11, 2e12])
+def test_torch_is_loaded_only_for_long_jobs_where_numpy_passes_over_instructions(flops, narrow):
     code = (
-        "import sys, numpy as np; from crossgap.geometry.products import product_routine; "
-        f"product_routine(np.ones((2, 2), np.float32), {flops}); print('torch' in sys.modules)"
+        "import sys, numpy as np; from crossgap.geometry import products; "
+        f"products._numpy_is_narrow = lambda: {narrow}; "
+        f"products.product_routine(np.ones((2, 2), np.float32), {flops}); print('torch' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == str(loads)
+    assert done.stdout.strip() == str(narrow and flops >= 1e12)
+
+
+@pytest.mark.parametrize(
+    ("found", "kernel", "narrow"),
+    [
+        (["X86_V3", "X86_V4"], "Haswell", True),
+        (["AVX2", "AVX512F"], "Haswell", True),
+        (["X86_V3", "X86_V4"], None, True),
+        (["X86_V3", "X86_V4"], "SkylakeX", False),
+        (["X86_V3"], "Haswell", False),
+    ],
+)
+def test_what_numpys_blas_says_of_itself(found, kernel, narrow, monkeypatch):
+    pools = [{"user_api": "blas", "architecture": kernel}, {"user_api": "openmp"}]
+    monkeypatch.setattr("threadpoolctl.threadpool_info", lambda: pools)
+    monkeypatch.setattr(np, "show_config", lambda mode: {"SIMD Extensions": {"found": found}})
+    assert products._numpy_is_narrow() is narrow

@@ -1,0 +1,139 @@
+"""A15: how often each gallery row is among the nearest of the queries; hubness is read from these counts."""
+
+from typing import Any
+
+import numpy as np
+
+from crossgap.geometry.means import wide
+from crossgap.geometry.neighbours import nearest_rows
+from crossgap.geometry.rows import Rows, check_rows, check_same_dimension, is_numpy, materialise, unit_rows
+from crossgap.geometry.similarity import similarity_blocks
+from crossgap.measure.retrieval_ranks import query_weights
+
+__all__ = ["k_occurrence"]
+
+_CSLS_NEIGHBOURS = 10
+
+
+def k_occurrence(
+    queries: Rows,
+    gallery: Rows | None = None,
+    *,
+    k: int = 10,
+    correction: str = "none",
+    temperature: float = 0.05,
+    weights: Any = None,
+    check: bool = True,
+) -> np.ndarray:
+    """Count the queries that have each gallery row among their k nearest.
+
+    Formula::
+
+        N_k(j) = #{queries i : row j is among the k gallery rows of highest cosine with i}
+
+    How to read it: the mean is k n / m. Rows far above it are hubs, rows at 0 anti-hubs, which no query ever finds.
+
+    Parameters
+    ----------
+    queries, gallery
+        Rows (n, d) and (m, d). Without ``gallery`` the queries search among themselves, each leaving itself out.
+    k
+        Length of the lists, between 1 and the rows that a query can find.
+    correction
+        "none"; "csls": rank by 2 cos - r_i - r_j, r the mean cosine with the 10 nearest rows of the other side;
+        "inverted-softmax": rank by the share of query i in the softmax over all queries of row j.
+    temperature
+        That of the inverted softmax; nothing else uses it.
+    weights
+        Weightings (n, b) of the queries, or a tuple (queries, gallery) of which the first is used; then the result is
+        (b, m). The gallery stays as it is.
+    check
+        Refuse zero and non-finite rows.
+
+    Returns
+    -------
+    A NumPy array (m,) of float64, or (b, m).
+
+    Raises
+    ------
+    ValueError
+        If ``k`` is out of range, ``correction`` is none of the above, ``temperature`` is not above 0, the groups
+        differ in dimension, or a row is zero or not finite.
+
+    Notes
+    -----
+    Cost: 2 n m d flops in blocks; a correction takes as much again and holds both groups in memory. Ties go to the row
+    that comes first. Both corrections add one number to each gallery row's scores, so they change which rows are found
+    and not the measured cosines.
+
+    References
+    ----------
+    Radovanović, Nanopoulos, Ivanović, *Hubs in Space*, JMLR 2010; Smith et al., ICLR 2017, arXiv 1702.03859 (inverted
+    softmax); Conneau et al., *Word translation without parallel data*, ICLR 2018, arXiv 1710.04087 (CSLS).
+
+    Examples
+    --------
+    Three queries around the first gallery row.
+
+    >>> queries = np.array([[1.0, 0.0], [1.0, 0.1], [1.0, -0.1]])
+    >>> k_occurrence(queries, np.eye(2), k=1).tolist()
+    [3.0, 0.0]
+    """
+    n, _ = check_rows(queries, "queries")
+    others = queries if gallery is None else gallery
+    m, _ = check_rows(others, "gallery")
+    check_same_dimension(queries, others, ("queries", "gallery"))
+    itself = gallery is None
+    if not 1 <= k <= m - itself:
+        raise ValueError(
+            f"k must lie between 1 and the {m - itself} rows that a query can find, but it is {k}; choose a smaller k."
+        )
+    weights = query_weights(weights, n)
+    if correction not in ("none", "csls", "inverted-softmax"):
+        raise ValueError(f"correction must be 'none', 'csls' or 'inverted-softmax', but it is {correction!r}; choose.")
+    if not 0 < temperature < float("inf"):
+        raise ValueError(f"temperature must be a finite number above 0, but it is {temperature}; 0.05 is usual.")
+    if correction != "none":
+        if correction == "csls":
+            k_other = min(_CSLS_NEIGHBOURS, n - itself)
+            offsets = (
+                nearest_rows(others, queries, k_other, leave_out_self=itself, check=check).cosines.mean(axis=1) / 2
+            )
+        else:
+            offsets = temperature * _log_sums(others, queries, temperature, leave_out_self=itself, check=check)
+        queries, others = _with_offsets(queries, others, offsets)
+    found = nearest_rows(queries, others, k, leave_out_self=itself, check=check).rows
+    if weights is None:
+        return np.bincount(found.ravel(), minlength=m).astype(np.float64)
+    from scipy.sparse import csr_matrix
+
+    lists = csr_matrix((np.ones(found.size), found.ravel(), np.arange(0, found.size + 1, k)), shape=(n, m))
+    return (lists.T @ weights.astype(np.float64)).T
+
+
+def _log_sums(x: Rows, y: Rows, temperature: float, *, leave_out_self: bool, check: bool) -> np.ndarray:
+    """Log of sum_j exp(cos(x_i, y_j) / temperature) for each row of x (n,)."""
+    sums = np.full(x.shape[0], -np.inf)
+    for rows, columns, block in similarity_blocks(x, y, names=("gallery", "queries"), check=check):
+        block = wide(block if is_numpy(block) else block.detach().cpu().numpy()) / temperature
+        if leave_out_self and rows == columns:
+            np.fill_diagonal(block, -np.inf)
+        highest = np.maximum(block.max(axis=1), -1.0 / temperature)
+        sums[rows] = np.logaddexp(sums[rows], highest + np.log(np.exp(block - highest[:, None]).sum(axis=1) + 1e-300))
+    return sums
+
+
+def _with_offsets(queries: Rows, gallery: Rows, offsets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return rows whose cosines rank the gallery by cos(q_i, g_j) - offsets[j].
+
+    One more dimension holds 1 on the query's side and the offset on the gallery's, and another fills the gallery rows
+    up to one length, so that dividing by lengths moves all scores of a query alike.
+    """
+    sides = [materialise(side) for side in (queries, gallery)]
+    q, g = (unit_rows(wide(side) if is_numpy(side) else side.detach().cpu().double().numpy()) for side in sides)
+    offsets = offsets - (offsets.min() + offsets.max()) / 2
+    filler = np.sqrt(np.max(offsets**2) - offsets**2)
+    return (
+        np.column_stack([q, np.ones(len(q)), np.zeros(len(q))]),
+        np.column_stack([g, -offsets, filler]),
+    )
