@@ -162,18 +162,17 @@ def _measured(quantity: Quantity, chosen: Selection, options: Mapping[str, Any])
         return _skipped(quantity, chosen, options, f"needs pairs: {codes.reason}")
     rows = tuple(chosen.groups[name].vectors for name in chosen.measured)
     keywords: dict[str, Any] = {}
-    counts = chosen.counts
     weights: Any = None
     if quantity.takes == GROUP:
-        weights = None if counts is None else counts[codes.x]
+        weights = chosen.weights(codes.x)
     elif quantity.takes == PAIRS:
         rows = (chosen.pairs.x, chosen.pairs.y)
-        weights = None if counts is None else counts[chosen.pairs.items]
+        weights = chosen.weights(chosen.pairs.items)
     elif quantity.takes in (DIRECTED, RANKS):
-        weights = None if counts is None else counts[codes.x]
+        weights = chosen.weights(codes.x)
     else:
         keywords = {"x_items": codes.x, "y_items": codes.y} if quantity.takes == MATCHES else {}
-        weights = None if counts is None else (counts[codes.x], counts[codes.y])
+        weights = None if chosen.counts is None else (chosen.weights(codes.x), chosen.weights(codes.y))
     return _value(quantity, chosen, rows, options, keywords, weights)
 
 

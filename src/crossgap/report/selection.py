@@ -12,7 +12,7 @@ from crossgap.measure.certainty import LEAST_ITEMS, bootstrap_weights, interval
 
 __all__ = ["Selection", "Settings", "bounds", "item_counts"]
 
-_MOST_COUNTS = 200_000_000  # bytes of bootstrap counts; more items than this allows get fewer replicates
+_MOST_COUNTS = 100_000_000  # bytes of bootstrap counts; more items than this allows get fewer replicates
 _FEWEST_REPLICATES = 40
 
 
@@ -43,10 +43,13 @@ class Selection:
     names: tuple[str, str]
     settings: Settings
     most_rows: int | None = None
+    mirror: "Selection | None" = None
 
     @cached_property
     def groups(self) -> Embeddings:
         """The two groups, cut down to whole items where they are too large."""
+        if self.mirror is not None:
+            return self.mirror.groups
         if self.most_rows is None:
             return self.embeddings.select(self.names)
         return self.embeddings.select(self.names).sample_items(self.most_rows, seed=self.settings.seed)
@@ -59,7 +62,14 @@ class Selection:
     @cached_property
     def counts(self) -> np.ndarray | None:
         """Counts of the items, (items, 1 + replicates), each once in the first column; None for no intervals."""
-        return item_counts(self.codes.count, self.settings)
+        return item_counts(self.codes.count, self.settings) if self.mirror is None else self.mirror.counts
+
+    def weights(self, items: np.ndarray) -> np.ndarray | None:
+        """Counts of rows from the numbers of their items; without a copy where row i is item i."""
+        counts = self.counts
+        if counts is None or (len(items) == len(counts) and np.array_equal(items, np.arange(len(items)))):
+            return counts
+        return counts[items]
 
     @cached_property
     def pairs(self) -> Any:
@@ -68,11 +78,15 @@ class Selection:
 
     @property
     def sizes(self) -> dict[str, Any]:
-        """Numbers of rows and dimensions, and from how many rows a sub-sample was taken."""
+        """Numbers of rows and dimensions; the full sizes behind a sub-sample; replicates, if fewer than asked."""
         taken = [len(self.groups[name]) for name in self.measured]
         full = [len(self.embeddings[name]) for name in self.measured]
         sizes: dict[str, Any] = {**dict(zip("nm", taken, strict=False)), "d": self.groups.dimension}
-        return sizes if taken == full else {**sizes, "sampled_from": full}
+        if taken != full:
+            sizes["sampled_from"] = full
+        if self.counts is not None and self.counts.shape[1] <= self.settings.replicates:
+            sizes["replicates"] = self.counts.shape[1] - 1
+        return sizes
 
     @property
     def measured(self) -> tuple[str, ...]:
@@ -81,15 +95,14 @@ class Selection:
 
     @cached_property
     def reversed(self) -> "Selection":
-        """The same two groups the other way round."""
-        other = replace(self, names=(self.names[1], self.names[0]))
-        if "both_ranks" in self.__dict__:
-            other.__dict__["both_ranks"] = self.both_ranks[::-1]  # one search serves both directions
-        return other
+        """The same two groups the other way round; what both need is computed once."""
+        return replace(self, names=(self.names[1], self.names[0]), mirror=self)
 
     @cached_property
     def both_ranks(self) -> Any:
         """Places of the right answers when the first group searches the second, and the other way round."""
+        if self.mirror is not None:
+            return self.mirror.both_ranks[::-1]
         x, y = (self.groups[name].vectors for name in self.names)
         return measure.retrieval_ranks_both(x, y, x_items=self.codes.x, y_items=self.codes.y)
 
@@ -107,4 +120,6 @@ def item_counts(items: int, settings: Settings) -> np.ndarray | None:
     if settings.replicates == 0 or items < LEAST_ITEMS:
         return None
     replicates = min(settings.replicates, max(_FEWEST_REPLICATES, _MOST_COUNTS // items))
-    return np.insert(bootstrap_weights(items, replicates, seed=settings.seed), 0, 1, axis=1)
+    counts = np.ones((items, 1 + replicates), dtype=np.uint8)
+    counts[:, 1:] = bootstrap_weights(items, replicates, seed=settings.seed)
+    return counts
