@@ -74,8 +74,6 @@ for kind, decay in (("spectrum of an encoder", 0.5), ("even spectrum", 0.0)):
     extra = max(extra, extra_mib(lambda: linear_separability(x, y, classifier="lda")))  # noqa: B023
     found, taken = compared(x, y, kind, main=decay > 0)
     figures, timings = figures + found, timings | taken
-    small = linear_separability_scores(x[:LOGISTIC_ROWS], y[:LOGISTIC_ROWS], n_splits=1)
-    figures.append(
-        figure("lbfgs is what runs at 20,000 rows", float(small.solver == "lbfgs"), 1, at_most=False, unit="")
-    )
+small = linear_separability_scores(x[:LOGISTIC_ROWS], y[:LOGISTIC_ROWS], n_splits=1)
+figures.append(figure("lbfgs is what runs at 20,000 rows", float(small.solver == "lbfgs"), 1, at_most=False, unit=""))
 publish("separability", [*figures, figure("extra memory", extra, None, unit="MiB")], timings, rows=n)

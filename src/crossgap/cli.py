@@ -93,8 +93,9 @@ def _is_about_input(error: TypeError) -> bool:
 
 
 def _sentence(error: Exception) -> str:
-    if isinstance(error, OSError) and error.strerror and error.filename:
-        text = f"{error.filename!r} cannot be used ({error.strerror.lower()}); check the path and its permissions."
+    if isinstance(error, OSError) and error.strerror:
+        what = repr(error.filename) if error.filename else "the output"
+        text = f"{what} cannot be used ({error.strerror.lower()}); check the path and its permissions."
     else:
         text = str(error)
     return " ".join("".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text).split())

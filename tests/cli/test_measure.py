@@ -71,7 +71,8 @@ def test_the_schema_of_the_contract(whole, report):
         "bootstrap": 20,
         "level": 0.95,
         "precision": 0.9,
-        "rows": 20_000,
+        "rows": 10_000,
+        "metrics": None,
         "notes": [],
     }
     assert not re.search(r"NaN|Infinity", whole)
@@ -205,6 +206,7 @@ def test_metrics_chooses(files, here):
     arguments = ["--metrics", "uniformity, recall_at_k", "--bootstrap", "0", "--json"]
     document = json.loads(here("measure", "pairs.npz", *arguments, cwd=files).check_success())
     assert {m["name"] for m in document["measurements"]} == {"uniformity", "recall_at_k"}
+    assert document["settings"]["metrics"] == ["uniformity", "recall_at_k"]
 
 
 def test_metrics_reaches_what_is_left_out_by_default(files, here, report):
@@ -313,6 +315,7 @@ def test_unpaired_groups_are_normal(here, tmp_path, vectors):
 
 def test_one_group(here, files):
     out = here("measure", "image=img.npy", *FAST, cwd=files).check_success()
+    assert out.startswith("One group, image: its shape can be measured; a gap needs a second group.\n")
     assert re.search(r"uniformity +image +-\d", out)
     assert "centroid_distance" not in out
     assert len(out.splitlines()) < 40

@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -263,6 +265,28 @@ def test_a_full_disk_leaves_the_old_file(folder, here, monkeypatch):
     here(*arguments, cwd=folder).check_refusal("no space left")
     assert _listing(folder) == before
     assert (folder / "gap.json").read_text() == OLD
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+def test_standard_output_on_a_full_disk(folder):
+    arguments = ["measure", "pairs.npz", "--metrics", "centroid_distance", "--bootstrap", "0", "--json"]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "crossgap", *arguments], cwd=folder, stdout=full, stderr=subprocess.PIPE, check=False
+        )
+    assert (done.returncode, done.stderr.decode()[:35]) == (2, "crossgap: the output cannot be used")
+
+
+def test_a_reader_that_leaves_early_is_no_error(folder):
+    """As in ``crossgap measure ... --json | head -1``."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    arguments = ["measure", "pairs.npz", "--metrics", "centroid_distance", "--bootstrap", "0", "--json"]
+    done = subprocess.run(
+        [sys.executable, "-m", "crossgap", *arguments], cwd=folder, stdout=writer, stderr=subprocess.PIPE, check=False
+    )
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
 def test_a_good_run_replaces_the_old_file(folder, here):

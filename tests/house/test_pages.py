@@ -25,7 +25,7 @@ def _blocks(page: Path, kind: str) -> list[str]:
 
 
 def _commands(page: Path) -> list[str]:
-    """Return the lines that call crossgap: after a ``$`` in console blocks, bare in sh blocks; continued lines whole."""
+    """Return the lines that call crossgap, continued ones whole: after a ``$`` in console blocks, bare in sh blocks."""
     kinds = (("console", "$ crossgap "), ("sh", "crossgap "))
     return [
         line.removeprefix("$ ").strip()
@@ -37,7 +37,7 @@ def _commands(page: Path) -> list[str]:
 
 def _fill(folder: Path) -> None:
     """Put files there by the names that pages use."""
-    pairs = crossgap.sample().sample_items(200)
+    pairs = crossgap.sample().sample_items(60)
     few = crossgap.Embeddings.from_arrays(image=pairs["image"].vectors, text=pairs["text"].vectors)
     for name in ("pairs.npz", "pairs.safetensors", "pairs.parquet", "vectors.parquet"):
         crossgap.write(few, folder / name)
@@ -73,7 +73,8 @@ def test_blocks_are_found(tmp_path):
     page = tmp_path / "page.md"
     page.write_text(
         "# A page\n\n```python\nx = 1\n```\n\n```console\n$ make demo\n$ crossgap measure a.npz \\\n    -o b.json\n"
-        "image and text\n```\n\n```\n$ crossgap no\n```\n\n```sh\n# first\ncrossgap demo  # here\n```\n\n```python\ny = x\n```\n"
+        "image and text\n```\n\n```\n$ crossgap no\n```\n\n```sh\n# first\ncrossgap demo  # here\n```\n\n"
+        "```python\ny = x\n```\n"
     )
     assert _blocks(page, "python") == ["x = 1\n", "y = x\n"]
     assert [shlex.split(line, comments=True) for line in _commands(page)] == [

@@ -22,6 +22,7 @@ from crossgap.geometry.rows import (
 __all__ = ["covariance", "mean_row", "mean_unit_row", "weighted_mean", "weights_like", "wide"]
 
 _EXACT_ROWS = 10_000
+_WEIGHTED_ROWS = 8192
 
 
 def wide(x: Array) -> Array:
@@ -59,7 +60,11 @@ def weighted_mean(values: Array, weights: Any = None) -> Array:
     weights = row_weights(weights, values.shape[0])
     if weights is None:
         return xp.mean(wide(values))
-    return _divide(weights_like(weights, wide(values)).T @ wide(values), 0, weights)
+    total: Any = 0.0
+    for first in range(0, values.shape[0], _WEIGHTED_ROWS):  # the weights, eight bits each, are never widened at once
+        part = wide(values[first : first + _WEIGHTED_ROWS])
+        total = total + weights_like(weights[first : first + _WEIGHTED_ROWS], part).T @ part
+    return _divide(total, 0, weights)
 
 
 def covariance(x: Rows, *, centre: bool = True, name: str = "x", check: bool = True) -> Array:

@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from crossgap.errors import DegenerateError
 from crossgap.geometry.means import weights_like, wide
 from crossgap.geometry.rows import (
     Array,
@@ -19,6 +18,7 @@ from crossgap.geometry.rows import (
     is_numpy,
     row_blocks,
 )
+from crossgap.measure.held_out import HeldOut, deal_test_sets, rows_together
 
 __all__ = ["LEAST_ROWS", "LOGISTIC_ROWS", "SeparabilityScores", "linear_separability", "linear_separability_scores"]
 
@@ -237,14 +237,6 @@ class _Evaluation(NamedTuple):
     converged: bool
 
 
-class _Round(NamedTuple):
-    """Disjoint test sets of one permutation: the number of the set of each row, ``sets`` where it is in none."""
-
-    x_set: np.ndarray
-    y_set: np.ndarray
-    sets: int
-
-
 class _Planes(NamedTuple):
     """One plane for each test set: normals (d, sets) and offsets (sets,). Positive side: y."""
 
@@ -275,12 +267,12 @@ def _evaluate(
     x_weights, y_weights = group_weights(weights, n, m) if weights is not None else (None, None)
     if classifier == "auto":
         classifier = "logistic" if max(n, m) <= LOGISTIC_ROWS else "lda"
-    units = _units(n, m, split_by, x_items, y_items)
+    units = rows_together(n, m, split_by, x_items, y_items)
     pooled = None if classifier in {"lda", "centroid"} else _pooled_rows(x, y, features, check)
     accuracy, train_accuracy, auroc, majority = [], [], [], []
     n_train = n_test = 0
     converged = True
-    for part in _rounds(n, m, units, n_splits, test_share, seed):
+    for part in deal_test_sets(n, m, units, n_splits, test_share, seed):
         if pooled is not None:
             planes = _fitted_planes(*pooled, part, classifier, C, features == "standardised")
         else:
@@ -324,65 +316,6 @@ def _check_options(
         raise ValueError(f"test_share must lie between 0 and 1, but it is {test_share}; the papers use 0.2.")
 
 
-def _units(n: int, m: int, split_by: str | None, x_items: Any, y_items: Any) -> tuple[np.ndarray, np.ndarray] | None:
-    """Number what must stay together, for each row of x and of y; None where every row may go its own way."""
-    if (x_items is None) != (y_items is None):
-        raise ValueError("item ids must be given for both sides or for none, but they were given for one; give both.")
-    if split_by == "point":
-        return None
-    if x_items is None:
-        if n == m:
-            return np.arange(n), np.arange(m)
-        if split_by is None:
-            return None
-        raise ValueError(
-            f"split_by='pair' needs rows that pair, but x and y have {n} and {m} rows and no item ids; "
-            f"give x_items and y_items, or split_by='point'."
-        )
-    x_items, y_items = np.asarray(x_items), np.asarray(y_items)
-    for items, rows in ((x_items, n), (y_items, m)):
-        if items.shape != (rows,):
-            raise ValueError(f"item ids must be one for each of the {rows} rows, but their shape is {items.shape}.")
-    numbers = np.unique(np.concatenate([x_items, y_items]), return_inverse=True)[1]
-    return numbers[:n], numbers[n:]
-
-
-def _rounds(
-    n: int, m: int, units: tuple[np.ndarray, np.ndarray] | None, n_splits: int, test_share: float, seed: int
-) -> list[_Round]:
-    """Deal the test sets: as many from each permutation as fit, then the next permutation."""
-    rng = np.random.default_rng(seed)
-    most = max(1, int(1 / test_share + 1e-9))
-    rounds = []
-    for first in range(0, n_splits, most):
-        count = min(most, n_splits - first)
-        if units is None:
-            part = _Round(_test_sets(n, count, test_share, rng), _test_sets(m, count, test_share, rng), count)
-        else:
-            sets = _test_sets(max(int(units[0].max()), int(units[1].max())) + 1, count, test_share, rng)
-            part = _Round(sets[units[0]], sets[units[1]], count)
-        for number in range(count):
-            for rows in (part.x_set, part.y_set):
-                tested = np.count_nonzero(rows == number)
-                if tested in (0, len(rows)):
-                    raise DegenerateError(
-                        f"a split with test_share={test_share} leaves a group {tested} of its {len(rows)} rows to test "
-                        f"on; every group needs rows on both sides: change test_share, or give more items."
-                    )
-        rounds.append(part)
-    return rounds
-
-
-def _test_sets(units: int, count: int, test_share: float, rng: np.random.Generator) -> np.ndarray:
-    """Number the test set of each unit: set 0 is the end of a permutation, set 1 what comes before it, and so on."""
-    permutation = rng.permutation(units)
-    edges = [int(units * max(0.0, 1 - number * test_share) + 1e-9) for number in range(count + 1)]
-    sets = np.full(units, count)
-    for number in range(count):
-        sets[permutation[edges[number + 1] : edges[number]]] = number
-    return sets
-
-
 def _blocks(
     rows: Rows, features: str, name: str = "x", check: bool = False
 ) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
@@ -405,7 +338,7 @@ def _pooled_rows(x: Rows, y: Rows, features: str, check: bool) -> tuple[np.ndarr
 
 
 def _fitted_planes(
-    rows: np.ndarray, labels: np.ndarray, part: _Round, classifier: str, C: float, standardise: bool
+    rows: np.ndarray, labels: np.ndarray, part: HeldOut, classifier: str, C: float, standardise: bool
 ) -> _Planes:
     """Fit scikit-learn's classifier beside each test set."""
     from sklearn.exceptions import ConvergenceWarning
@@ -432,7 +365,7 @@ def _fitted_planes(
     return _Planes(normals, offsets, converged)
 
 
-def _moment_planes(x: Rows, y: Rows, part: _Round, classifier: str, C: float, features: str, check: bool) -> _Planes:
+def _moment_planes(x: Rows, y: Rows, part: HeldOut, classifier: str, C: float, features: str, check: bool) -> _Planes:
     """Find the planes of "lda" and "centroid" from sums over each test set, so that all splits share one pass.
 
     The rows that train beside test set s are all rows less those of s; so are their sums. Sums run about the mean of

@@ -53,7 +53,8 @@ def lines(report: GapReport, *, width: int = 100) -> Iterator[str]:
     shown = {group for pair in pairs[:_MOST_PAIRS_IN_FULL] for group in pair}
     if not pairs:
         shown = {str(facts["group"]) for facts in report.inputs}
-        yield f"One group, {', '.join(shown)}: its shape can be measured; a gap needs a second group."
+        alone = f"One group, {', '.join(shown)}: its shape can be measured; a gap needs a second group."
+        yield from textwrap.wrap(alone, width)
     rows = [m for m in report.measurements if set(m.groups) <= shown and m.value is not None]
     usual = report.settings.get("metrics") is None
     yield from _tables([m for m in rows if "from" not in m.options], width, usual)  # histograms are for the file
@@ -70,7 +71,7 @@ def lines(report: GapReport, *, width: int = 100) -> Iterator[str]:
 def _tables(rows: Sequence[Measurement], width: int, everything: bool) -> Iterator[str]:
     """Yield a table for each section; quantities of no section were asked for by name and come last."""
     placed = {name for names in _SECTIONS.values() for name in names}
-    in_file_only = {name for name in dict.fromkeys(row.name for row in rows) if name not in placed}
+    in_file_only = [name for name in dict.fromkeys(row.name for row in rows) if name not in placed]
     sections = [*_SECTIONS.items(), *([] if everything else [("Asked for", tuple(in_file_only))])]
     cells: list[tuple[str, str, str, str] | str] = []
     for title, names in sections:

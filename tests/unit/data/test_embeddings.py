@@ -123,7 +123,7 @@ def test_no_group():
 
 
 def test_one_space():
-    with pytest.raises(ValueError, match="image and audio must share one space, but .* 3 and 4 dimensions; embed both"):
+    with pytest.raises(ValueError, match=r"image and audio must share one space, but .* 3 and 4 dimensions; embed"):
         Embeddings.from_arrays(image=_rows(2), text=_rows(2), audio=_rows(2, d=4))
 
 

@@ -32,9 +32,10 @@ def test_weights_count_as_repeated_rows(rng, make, mean):
         assert found[column] == pytest.approx(np.asarray(mean(make(repeated))), abs=1e-14)
 
 
-def test_weighted_mean_of_values(rng):
-    values, counts = rng.normal(size=50), rng.integers(0, 4, (50, 3))
-    assert weighted_mean(values) == pytest.approx(sum(values) / 50)
+@pytest.mark.parametrize("n", [50, 2 * 8192 + 5])
+def test_weighted_mean_of_values(rng, n):
+    values, counts = rng.normal(size=n), rng.integers(0, 4, (n, 3))
+    assert weighted_mean(values) == pytest.approx(sum(values) / n)
     expected = [np.repeat(values, counts[:, column]).mean() for column in range(3)]
     assert weighted_mean(values, counts) == pytest.approx(expected)
     assert weighted_mean(torch.tensor(values), counts).numpy() == pytest.approx(expected)

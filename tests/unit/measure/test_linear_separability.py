@@ -53,9 +53,9 @@ def test_default_is_the_protocol_of_the_papers(rng):
 
 
 def test_five_splits_test_every_row_once(rng):
-    from crossgap.measure.linear_separability import _rounds
+    from crossgap.measure.held_out import deal_test_sets
 
-    part, further = _rounds(52, 52, (np.arange(52), np.arange(52)), 7, 0.2, 0)
+    part, further = deal_test_sets(52, 52, (np.arange(52), np.arange(52)), 7, 0.2, 0)
     assert (part.sets, further.sets) == (5, 2)
     assert sorted(np.bincount(part.x_set)) == [10, 10, 10, 11, 11]
     assert set(further.x_set) == {0, 1, 2}
@@ -154,10 +154,10 @@ def test_penalty_and_features_matter_for_the_closed_forms(rng):
 
 
 def test_rows_of_an_item_stay_together(rng):
-    from crossgap.measure.linear_separability import _rounds, _units
+    from crossgap.measure.held_out import deal_test_sets, rows_together
 
     x_items, y_items = np.arange(40), np.repeat(np.arange(40), 5)
-    for part in _rounds(40, 200, _units(40, 200, None, x_items, y_items), 5, 0.2, 0):
+    for part in deal_test_sets(40, 200, rows_together(40, 200, None, x_items, y_items), 5, 0.2, 0):
         assert np.array_equal(part.y_set, np.repeat(part.x_set, 5))
     x = rng.normal(size=(40, 3))
     scores = linear_separability_scores(x, np.repeat(x, 5, axis=0), x_items=x_items, y_items=y_items)

@@ -6,7 +6,7 @@ import pytest
 from crossgap.report import GapReport
 from crossgap.results import Measurement
 
-SETTINGS = {"seed": 0, "bootstrap": 200, "level": 0.95, "precision": 0.9, "rows": 10_000, "notes": []}
+SETTINGS = {"seed": 0, "bootstrap": 200, "level": 0.95, "precision": 0.9, "rows": 10_000, "metrics": None, "notes": []}
 
 
 def entry(

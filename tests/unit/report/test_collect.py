@@ -39,6 +39,7 @@ def test_the_record(whole, pairs):
         "level": 0.95,
         "precision": 0.9,
         "rows": 10_000,
+        "metrics": None,
         "notes": [],
     }
 
@@ -79,6 +80,7 @@ def test_the_same_twice(whole, pairs):
 
 def test_metrics_by_name(pairs):
     found = collect(pairs, metrics=["frechet_distance", "uniformity"], replicates=0)
+    assert found.settings["metrics"] == ["frechet_distance", "uniformity"]
     assert [(m.name, m.groups) for m in found.measurements] == [
         ("uniformity", ("image",)),
         ("uniformity", ("text",)),

@@ -36,6 +36,15 @@ def test_many_items_get_fewer_replicates(monkeypatch):
     assert item_counts(4500, _settings(replicates=200)).shape == (4500, 41), "never fewer than 40"
 
 
+def test_fewer_replicates_than_asked_are_said(embeddings, monkeypatch):
+    chosen = Selection(embeddings=embeddings, names=("image", "text"), settings=_settings(replicates=200))
+    assert "replicates" not in chosen.sizes
+    monkeypatch.setattr(selection, "_MOST_COUNTS", 2000)
+    chosen = Selection(embeddings=embeddings, names=("image", "text"), settings=_settings(replicates=200))
+    assert chosen.sizes["replicates"] == 50
+    assert chosen.reversed.counts is chosen.counts
+
+
 def test_bounds_follow_level_and_limits():
     values = np.concatenate([[0.5], np.linspace(0, 1, 101)])
     assert bounds(values, _settings()) == (0.05, 0.95)

@@ -81,17 +81,20 @@ def test_a_first_look_leaves_variants_out_and_says_where_the_rest_is(made_up):
     assert "With -o, the file also holds: centroid_cosine, cosine_quantiles, gap_constancy, pair_distance." in found
 
 
-def test_a_few_quantities_are_shown_whole(made_up):
+def test_what_was_asked_for_is_shown_whole(made_up):
     report = made_up(
         ("linear_separability", PAIR, 1.0, {"C": 1.0}),
         ("linear_separability", PAIR, 0.75, {"C": 100.0}),
         ("gap_constancy", PAIR, 0.5),
         ("cosine_quantiles", PAIR, 0.1, {"quantile": 0.5, "pairs": "unmatched"}),
         ("cosine_quantiles", PAIR, 0.25, {"from": 0.1, "to": 0.12, "pairs": "unmatched"}),
+        metrics=["linear_separability", "gap_constancy", "cosine_quantiles"],
     )
     found = "\n".join(lines(report))
     assert "linear_separability (C 100.0)" in found
     assert re.search(r"^Asked for\n  gap_constancy +image, text +0\.5000$", found, re.MULTILINE)
+    asked = found[found.index("Asked for") :].splitlines()[1:3]
+    assert [line.split()[0] for line in asked] == ["gap_constancy", "cosine_quantiles"], "in the order of the report"
     assert "cosine_quantiles (quantile 0.5, pairs unmatched)" in found
     assert "from 0.1" not in found, "a histogram is for the file"
     assert "With -o" not in found
@@ -114,11 +117,13 @@ def test_the_foot(made_up):
     assert f"{sizes} no intervals, seed 3." in found
 
 
-def test_one_group_has_no_headline(made_up):
+def test_one_group_has_a_shape_and_no_gap(made_up):
     report = made_up(("uniformity", "image", -1.5), groups="image")
     found = [line for line in lines(report) if line]
-    assert found[0] == "Shape of each group"
-    assert found[1].split() == ["uniformity", "image", "-1.5000"]
+    assert found[0] == "One group, image: its shape can be measured; a gap needs a second group."
+    assert found[1] == "Shape of each group"
+    assert found[2].split() == ["uniformity", "image", "-1.5000"]
+    assert all(len(line) <= 60 for line in lines(report, width=60))
 
 
 def test_of_many_groups_the_first_two_are_shown_in_full(made_up):
@@ -130,7 +135,7 @@ def test_of_many_groups_the_first_two_are_shown_in_full(made_up):
         groups="a b c",
     )
     found = list(lines(report))
-    assert [line.split(" show")[0] for line in found[:3]] == ["a and b", "a and c", "b and c"]
+    assert [line.split(":")[0] for line in found[:3]] == ["a and b", "a and c", "b and c"]
     table = [line for line in found if TABLE.match(line)]
     assert len(table) == 1
     assert "a, b" in table[0]

@@ -46,7 +46,11 @@ def test_an_offset_of_groups_that_overlap(made_up):
 
 @pytest.mark.parametrize(("accuracy", "kind"), [(0.951, "a clear modality gap"), (0.949, "overlapping groups")])
 def test_where_clear_begins(made_up, accuracy, kind):
-    report = made_up(("centroid_distance", PAIR, 0.5), ("linear_separability", PAIR, accuracy))
+    report = made_up(
+        ("centroid_distance", PAIR, 0.5),
+        ("centroid_distance_floor", PAIR, 0.03),
+        ("linear_separability", PAIR, accuracy),
+    )
     assert kind in headline(report, "image", "text")
 
 
@@ -79,8 +83,30 @@ def test_separable_without_an_offset(made_up):
 
 
 def test_a_distance_alone(made_up):
-    report = made_up(("centroid_distance", PAIR, 0.5))
-    assert headline(report, "image", "text") == "image and text show an offset: centroid distance 0.500."
+    report = made_up(("centroid_distance", PAIR, 0.5, (0.4, 0.6)), metrics=["centroid_distance"])
+    assert headline(report, "image", "text") == "image and text: centroid distance 0.500 [0.400, 0.600]."
+
+
+def test_a_distance_and_its_floor(made_up):
+    report = made_up(("centroid_distance", PAIR, 0.5), ("centroid_distance_floor", PAIR, 0.03))
+    assert headline(report, "image", "text") == (
+        "image and text show an offset: centroid distance 0.500, chance alone 0.030."
+    )
+
+
+@pytest.mark.parametrize(("p", "beyond"), [(0.04, True), (0.05, False), (0.5, False)])
+def test_near_the_floor_the_permutation_test_decides(made_up, p, beyond):
+    report = made_up(
+        ("centroid_distance", PAIR, 0.05), ("centroid_distance_floor", PAIR, 0.03), ("mmd_p_value", PAIR, p)
+    )
+    assert ("show an offset" in headline(report, "image", "text")) == beyond
+
+
+def test_far_from_the_floor_the_permutation_test_is_not_asked(made_up):
+    report = made_up(
+        ("centroid_distance", PAIR, 0.07), ("centroid_distance_floor", PAIR, 0.03), ("mmd_p_value", PAIR, 0.9)
+    )
+    assert "show an offset" in headline(report, "image", "text")
 
 
 @pytest.mark.parametrize("rows", [[], [("centroid_distance", PAIR, None, {"reason": "too few"})]])
@@ -93,6 +119,15 @@ def test_pairs_of_groups_in_order(made_up):
     report = made_up(("mmd", "a b", 0.1), groups="a b c")
     assert group_pairs(report) == [("a", "b"), ("a", "c"), ("b", "c")]
     assert group_pairs(made_up(("mmd", "a a", 0.1), groups="a")) == []
+
+
+def test_two_roles_of_one_modality_come_last(made_up):
+    report = made_up(("mmd", "a b", 0.1), groups="text/query text/document image")
+    assert group_pairs(report) == [
+        ("text/query", "image"),
+        ("text/document", "image"),
+        ("text/query", "text/document"),
+    ]
 
 
 # scores
@@ -119,6 +154,10 @@ def test_scores_without_pairs(made_up):
     found = _only(made_up(*_score_rows(unmatched=0.16)), "Scores: ")
     assert "two unrelated rows of image and text score 0.16 on average, two of image 0.53, two of text 0.52" in found
     assert found.endswith("What a match scores cannot be said without pairs.")
+
+
+def test_a_score_of_minus_nothing_is_nothing(made_up):
+    assert "of image and text 0.00, yet" in _only(made_up(*_score_rows(matched=0.3, unmatched=-0.001)), "Scores: ")
 
 
 def test_no_scores_no_sentence(made_up):
@@ -180,7 +219,7 @@ def test_hidden_in_a_mixed_index(made_up):
 def test_favoured_in_a_mixed_index(made_up):
     found = _only(made_up(*_shares(0.9, 0.5)), "Mixed index")
     assert "text fills 90.0% of the top 10" in found
-    assert "text is favoured" in found
+    assert found.endswith("It is favoured.")
     assert "hidden" not in found
 
 
