@@ -94,8 +94,8 @@ finally:
 publish(
     "large_file",
     [
-        figure(f"peak memory, {name}", run["peak_mib"] / 1024 if run["exit_code"] == 0 else float("inf"), 1,
-               at_most=True, unit="GiB", note=f"exit code {run['exit_code']}, {run['wall_s']:.0f} s wall")
+        figure(f"peak memory, {name}", run["peak_mib"] * 2**20 / 1e9 if run["exit_code"] == 0 else float("inf"), 1,
+               at_most=True, unit="GB", note=f"exit code {run['exit_code']}, {run['wall_s']:.0f} s wall")
         for name, run in runs.items()
     ],
     runs,

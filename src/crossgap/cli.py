@@ -199,7 +199,7 @@ def measure(
             precision=precision,
             most_rows=most_rows,
             inputs=[facts for facts in found.inputs if facts["group"] in names],
-            notes=found.notes,
+            notes=[f"not used: {note}" for note in found.notes],
             progress=_progress,
         )
     if output is not None:
@@ -258,6 +258,8 @@ def _threads(rows: int) -> AbstractContextManager[Any]:
 def _names(groups: str | None, known: Iterable[str]) -> list[str]:
     known = list(known)
     names = known if groups is None else [name.strip() for name in groups.split(",")]
+    if len(set(names)) < len(names):
+        raise ValueError(f"--groups must name each group once, but it is {groups!r}; leave the repeated name out.")
     for name in names:
         if name not in known:
             raise ValueError(f"there is no group {name!r}; {_closest(name, known)}")

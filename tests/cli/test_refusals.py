@@ -170,6 +170,7 @@ CASES = {
     ),
     "an empty metric": (None, [*PAIRS, "--metrics", ""], ["there is no metric ''", "choose from"]),
     "an unknown group": (None, [*PAIRS, "--groups", "imag"], ["there is no group 'imag'", "choose from image"]),
+    "a group named twice": (None, [*PAIRS, "--groups", "image,image"], ["each group once", "leave the repeated name out"]),
     "precision of 2": (None, [*PAIRS, "--precision", "2"], ["precision must lie between 0 and 1", "2.0", "0.9"]),
     "precision of 0": (None, [*PAIRS, "--precision", "0"], ["precision must lie between 0 and 1"]),
     "precision of nan": (None, [*PAIRS, "--precision", "nan"], ["precision must lie between 0 and 1", "nan"]),

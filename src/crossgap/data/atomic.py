@@ -40,9 +40,19 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     try:
         yield temporary
         os.replace(temporary, path)
-    except BaseException:  # also KeyboardInterrupt: nothing half-written is left behind
-        if temporary.is_dir():
-            shutil.rmtree(temporary, ignore_errors=True)
-        else:
-            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        _remove(temporary)
+        if error.filename == os.fspath(temporary):
+            why = str(error.strerror).lower()
+            raise type(error)(f"{given!r} cannot be written ({why}); choose another place.") from None
         raise
+    except BaseException:  # also KeyboardInterrupt: nothing half-written is left behind
+        _remove(temporary)
+        raise
+
+
+def _remove(temporary: Path) -> None:
+    if temporary.is_dir():
+        shutil.rmtree(temporary, ignore_errors=True)
+    else:
+        temporary.unlink(missing_ok=True)

@@ -59,6 +59,12 @@ class Group:
                     f"items must be one integer or string for each row, but they have shape {items.shape} and dtype "
                     f"{items.dtype}; give a list of ids."
                 )
+            missing = [row for row, item in enumerate(items) if item is None] if items.dtype.kind == "O" else []
+            if missing:
+                raise ValueError(
+                    f"items must name an item for each row, but row {missing[0]} has None; "
+                    f"give a row that shows nothing else's item an id of its own."
+                )
             object.__setattr__(self, "items", items.astype(str) if items.dtype.kind in "SO" else items)
         for fact in ("items", *ROW_FACTS):
             values = getattr(self, fact)
@@ -206,7 +212,7 @@ class Embeddings(Mapping[str, Group]):
         numbers: dict[str, np.ndarray] = {}
         first = 0
         if ids:
-            mixed = len({array.dtype.kind == "U" for array in ids.values()}) > 1
+            mixed = len({array.dtype.kind for array in ids.values()}) > 1  # uint64 and int64 would meet in float64
             joined = np.concatenate([array.astype(str) if mixed else array for array in ids.values()])
             known, codes = np.unique(joined, return_inverse=True)
             parts = np.split(codes, np.cumsum([len(array) for array in ids.values()])[:-1])

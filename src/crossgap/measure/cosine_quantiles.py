@@ -27,8 +27,7 @@ __all__ = ["CosineDistribution", "cosine_quantiles"]
 
 _LEVELS = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 _EDGES = np.round(np.linspace(-1.0, 1.0, 101), 2)  # fixed, so that histograms of two models can be laid over each other
-_TILE_ROWS = 512  # drawn pairs are taken tile by tile, so that the rows of both sides stay in the cache
-_NUMBERS_AT_ONCE = 1 << 18  # of drawn rows
+_NUMBERS_AT_ONCE = 1 << 17  # of drawn rows: half a MiB for each side, which stays in the cache
 _SEGMENT_PAIRS = 512  # a replicate's pairs are counted in segments of sorted cosines; 512 * 8 * 8 is exact in float32
 _COUNTS_AT_ONCE = 1 << 25  # items times replicates
 
@@ -279,11 +278,9 @@ def _drawn_unmatched(
 
 
 def _scored(x: Rows, y: Rows, left: np.ndarray, right: np.ndarray, check: bool) -> _Pairs:
-    """Cosines of drawn pairs, ``left`` ascending, in the type of the rows; the pairs come back tile by tile."""
+    """Cosines of drawn pairs in the type of the rows; the work is reading rows, so ``left`` should ascend."""
     x_scale = _inverse_lengths(x, "x", check)
     y_scale = x_scale if y is x else _inverse_lengths(y, "y", check)
-    order = np.argsort(left // _TILE_ROWS * (y.shape[0] // _TILE_ROWS + 1) + right // _TILE_ROWS, kind="stable")
-    left, right = left[order], right[order]
     size = max(1, _NUMBERS_AT_ONCE // x.shape[1])
     parts = []
     for first in range(0, len(left), size):

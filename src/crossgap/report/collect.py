@@ -20,6 +20,7 @@ from crossgap import __version__
 from crossgap.data.embeddings import Embeddings
 from crossgap.errors import DegenerateError
 from crossgap.geometry.rows import check_rows, inverse_lengths, row_blocks
+from crossgap.measure.certainty import LEAST_ITEMS
 from crossgap.report.gap_report import GapReport
 from crossgap.report.mixed_search import MIXED_SEARCH, mixed_search
 from crossgap.report.quantities import DIRECTED, GROUP, MATCHES, PAIRS, QUANTITIES, RANKS, Quantity
@@ -93,10 +94,17 @@ def collect(
             "precision": precision,
             "rows": most_rows,
             "metrics": None if metrics is None else list(metrics),
-            "notes": list(notes),
+            "notes": [*notes, *(_too_few_items(embeddings) if replicates else ())],
         },
         measurements=measurements,
     )
+
+
+def _too_few_items(embeddings: Embeddings) -> Iterator[str]:
+    for name, items in embeddings.row_items.items():
+        count = len(np.unique(items))
+        if count < LEAST_ITEMS:
+            yield f"no interval for {name}: its rows show {count} items, and an interval needs at least {LEAST_ITEMS}."
 
 
 def _check_group(vectors: Any, name: str) -> None:

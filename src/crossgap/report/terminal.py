@@ -146,7 +146,7 @@ def _aside(report: GapReport, width: int) -> Iterator[str]:
     notes = [f"skipped: {', '.join(dict.fromkeys(names))}: {reason.rstrip('.')}." for reason, names in skipped.items()]
     if sampled:
         notes.append(f"on a sub-sample of {report.settings['rows']} rows a group (--rows): {', '.join(sampled)}")
-    notes += [f"not used: {note}" for note in report.settings.get("notes", [])]
+    notes += report.settings.get("notes", [])
     inputs = ", ".join(f"{facts['group']} {facts['n']} x {facts['d']}" for facts in report.inputs)
     certainty = f"{report.settings['level']:.0%} intervals from {report.settings['bootstrap']} bootstrap replicates"
     if not report.settings["bootstrap"]:

@@ -358,3 +358,19 @@ def test_a_sample_of_rows_on_disk(tmp_path):
     chosen = lazy.sample_items(20)
     assert isinstance(chosen["image"].vectors, np.ndarray)
     assert np.array_equal(chosen["image"].vectors, rows[chosen["image"].items])
+
+
+def test_every_row_needs_an_item():
+    with pytest.raises(ValueError, match="row 1 has None"):
+        Group(vectors=np.eye(2), items=["a", None])
+
+
+def test_large_ids_of_two_integer_types_stay_apart():
+    large = 2**63
+    e = Embeddings.from_arrays(
+        x=np.eye(2),
+        y=np.eye(2),
+        items={"x": np.array([large + 1, large + 2], dtype=np.uint64), "y": np.array([1, 2], dtype=np.int64)},
+    )
+    assert e.item_codes("x", "y").reason == "x and y share no item id"
+    assert len(set(e.row_items["x"])) == 2

@@ -65,6 +65,41 @@ def test_weights_equal_repeated_rows(rng, quantity, m):
     assert squared == pytest.approx(weighted**2)
 
 
+@pytest.mark.parametrize("m", [300, 200])
+def test_directions_beyond_the_exact_ones_follow_the_first(rng, monkeypatch, m):
+    x, y = rng.normal(size=(300, 20)) + 1, rng.normal(size=(m, 20))
+    a = rng.poisson(1, (300, 30))
+    b = a if m == 300 else rng.poisson(1, (m, 30))
+    weights, value = (a, b), float(sliced_wasserstein(x, y, projections=64))
+    exact = sliced_wasserstein(x, y, projections=64, weights=weights)
+    monkeypatch.setattr(module, "_EXACT_DIRECTIONS", 24)
+    near = sliced_wasserstein(x, y, projections=64, weights=weights)
+    assert 0 < np.sqrt(np.mean((near - exact) ** 2)) < 0.1 * exact.std()
+    equal = (np.full((300, 2), 3), np.full((m, 2), 2 if m == 200 else 3))
+    assert sliced_wasserstein(x, y, projections=64, weights=equal) == pytest.approx([value, value], abs=1e-12)
+    monkeypatch.setattr(module, "_NUMBERS_AT_ONCE", 7 * (300 + m))  # portions of 7 directions
+    assert sliced_wasserstein(x, y, projections=64, weights=weights) == pytest.approx(near, abs=1e-12)
+
+
+@pytest.mark.parametrize("m", [40, 25])
+def test_first_order_distances_are_lower_bounds_with_the_right_slope(rng, m):
+    x, y = rng.normal(size=(40, 3)), rng.normal(size=(m, 3)) + 1
+    a, b = rng.poisson(1, (40, 50)), rng.poisson(1, (m, 50))
+    exact = module._weighted_line_distances(x, y, a, b).sum(axis=0)
+    assert np.all(module._first_order_distances(x, y, a, b) <= exact + 1e-12)
+    a, b = 1000 * np.ones_like(a) + 10 * (a - 1), 1000 * np.ones_like(b) + 10 * (b - 1)  # a hundredth of the way
+    exact = module._weighted_line_distances(x, y, a, b).sum(axis=0)
+    plain = module._line_distances(x, y).sum()
+    first = module._first_order_distances(x, y, a, b)
+    assert np.abs(first - exact).max() < 0.1 * np.abs(exact - plain).max()
+
+
+def test_repeat_equals_numpy(rng):
+    values = rng.normal(size=50)
+    for counts in (rng.poisson(1, 50), np.zeros(50, int), np.ones(50, int), np.array([0] * 49 + [3])):
+        assert np.array_equal(module._repeat(values, counts), np.repeat(values, counts))
+
+
 def test_the_search_finds_the_direction_in_which_spreads_differ(rng):
     x, y = rng.normal(size=(400, 6)), rng.normal(size=(400, 6))
     y[:, 2] *= 5

@@ -253,3 +253,15 @@ def test_a_subsample_follows_the_seed():
 def test_small_groups_are_not_sampled(pairs):
     found = collect(pairs, metrics=["uniformity"], most_rows=60, replicates=0)
     assert all("sampled_from" not in m.options for m in found.measurements)
+
+
+def test_too_few_items_for_an_interval_are_said(rng):
+    items = {"x": np.arange(6), "y": np.repeat(np.arange(6), 3)}
+    e = Embeddings.from_arrays(x=rng.normal(size=(6, 4)), y=rng.normal(size=(18, 4)), items=items)
+    report = collect(e, metrics=["centroid_distance"], replicates=20)
+    assert report.measurements[0].interval is None
+    assert report.settings["notes"] == [
+        "no interval for x: its rows show 6 items, and an interval needs at least 10.",
+        "no interval for y: its rows show 6 items, and an interval needs at least 10.",
+    ]
+    assert collect(e, metrics=["centroid_distance"], replicates=0).settings["notes"] == []
