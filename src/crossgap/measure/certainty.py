@@ -18,6 +18,7 @@ __all__ = ["bootstrap_interval", "bootstrap_weights", "interval", "paired_differ
 
 LEAST_ITEMS = 10
 _TABLE = 1 << 16
+_DRAWN_ITEMS = 8192
 
 
 def bootstrap_weights(items: int, replicates: int = 200, *, seed: int = 0) -> np.ndarray:
@@ -62,8 +63,17 @@ def bootstrap_weights(items: int, replicates: int = 200, *, seed: int = 0) -> np
         )
     if replicates < 2:
         raise ValueError(f"replicates must be at least 2, but there are {replicates}; 200 is a good number.")
-    draws = np.random.default_rng(seed).integers(_TABLE, size=(items, replicates), dtype=np.uint16)
-    return _poisson_table()[draws]
+    counts = np.empty((items, replicates), dtype=np.uint8)
+    draw_counts(counts, seed=seed)
+    return counts
+
+
+def draw_counts(counts: np.ndarray, *, seed: int) -> None:
+    """Fill (items, replicates) with Poisson counts of mean 1, some thousand items at a time."""
+    rng, table = np.random.default_rng(seed), _poisson_table()
+    for first in range(0, len(counts), _DRAWN_ITEMS):
+        block = counts[first : first + _DRAWN_ITEMS]
+        block[:] = table[rng.integers(_TABLE, size=block.shape, dtype=np.uint16)]
 
 
 def interval(

@@ -1,5 +1,6 @@
 """What a score means: distributions of cosines, the probability of a match, the threshold for a precision."""
 
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
@@ -22,7 +23,9 @@ def cosine_bands(chosen: Selection) -> Iterator[Measurement]:
     """Quantiles and shares of the cosines within one group, or of matched and of unmatched rows of two."""
     names = chosen.measured
     rows = [chosen.groups[name].vectors for name in names]
-    kinds: list[tuple[str, dict[str, Any]]] = [("within", {})]
+    settings = chosen.settings
+    certainty = {"replicates": settings.replicates, "level": settings.level, "seed": settings.seed}
+    kinds: list[tuple[str, dict[str, Any]]] = [("within", {"x_items": chosen.codes.x} if settings.replicates else {})]
     if len(names) == 2:
         items = {"x_items": chosen.codes.x, "y_items": chosen.codes.y}
         kinds = [("matched", {**items, "matched": True}), ("unmatched", items)]
@@ -32,20 +35,31 @@ def cosine_bands(chosen: Selection) -> Iterator[Measurement]:
             yield _skipped("cosine_quantiles", chosen, options, f"needs pairs: {chosen.codes.reason}")
             continue
         try:
-            found = measure.cosine_quantiles(*rows, **keywords, seed=chosen.settings.seed)
+            found = measure.cosine_quantiles(*rows, **keywords, **certainty)
         except DegenerateError as error:
             yield _skipped("cosine_quantiles", chosen, options, str(error))
             continue
         options |= {"pairs_counted": found.count, "pairs_sampled": found.sampled}
-        for level, value in zip(found.levels, found.quantiles, strict=True):
+        nothing = itertools.repeat(None)
+        for level, value, interval in zip(
+            found.levels, found.quantiles, found.quantile_intervals or nothing, strict=False
+        ):
             yield Measurement(
-                name="cosine_quantiles", groups=names, value=value, options={"quantile": level, **options}
+                name="cosine_quantiles",
+                groups=names,
+                value=value,
+                interval=interval,
+                options={"quantile": level, **options},
             )
-        for low, high, count in zip(found.edges, found.edges[1:], found.histogram, strict=False):
+        shares = zip(found.edges, found.edges[1:], found.histogram, found.histogram_intervals or nothing, strict=False)
+        for low, high, count, interval in shares:
             if count:
-                share = count / found.sampled
                 yield Measurement(
-                    name="cosine_quantiles", groups=names, value=share, options={"from": low, "to": high, **options}
+                    name="cosine_quantiles",
+                    groups=names,
+                    value=count / found.sampled,
+                    interval=interval,
+                    options={"from": low, "to": high, **options},
                 )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from crossgap import measure
 from crossgap.data.embeddings import Embeddings
-from crossgap.measure.certainty import LEAST_ITEMS, bootstrap_weights, interval
+from crossgap.measure.certainty import LEAST_ITEMS, draw_counts, interval
 
 __all__ = ["Selection", "Settings", "bounds", "item_counts"]
 
@@ -121,5 +121,5 @@ def item_counts(items: int, settings: Settings) -> np.ndarray | None:
         return None
     replicates = min(settings.replicates, max(_FEWEST_REPLICATES, _MOST_COUNTS // items))
     counts = np.ones((items, 1 + replicates), dtype=np.uint8)
-    counts[:, 1:] = bootstrap_weights(items, replicates, seed=settings.seed)
+    draw_counts(counts[:, 1:], seed=settings.seed)
     return counts
