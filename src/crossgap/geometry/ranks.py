@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from crossgap.geometry.means import wide
-from crossgap.geometry.rows import Array, Rows, is_numpy, namespace, take_rows, unit_rows
+from crossgap.geometry.rows import Array, Rows, check_lengths, is_numpy, namespace, take_rows, unit_rows
 from crossgap.geometry.similarity import similarity_blocks
 
 __all__ = ["MatchRanks", "match_cosines", "match_ranks"]
@@ -29,10 +29,13 @@ class MatchRanks(NamedTuple):
 
 def match_cosines(x: Rows, y: Rows, matches: tuple[np.ndarray, np.ndarray], *, check: bool = True) -> Array:
     """Cosine of every match (row of x, row of y), (p,), taken in float64."""
+    if check:
+        check_lengths(x, "x")
+        check_lengths(y, "y")
     parts = []
     for first in range(0, len(matches[0]), 4096):
-        a = unit_rows(take_rows(x, matches[0][first : first + 4096]), check=check)
-        b = unit_rows(take_rows(y, matches[1][first : first + 4096]), check=check)
+        a = unit_rows(take_rows(x, matches[0][first : first + 4096]), check=False)
+        b = unit_rows(take_rows(y, matches[1][first : first + 4096]), check=False)
         xp = namespace(a)
         parts.append(xp.sum(wide(a) * wide(b), axis=-1))
     return namespace(x).concat(parts)
@@ -47,11 +50,8 @@ def match_ranks(
     matches that one row can have.
     """
     x_rows, y_rows = matches
-    cosines = np.asarray(
-        match_cosines(x, y, matches, check=check).detach().cpu()
-        if not is_numpy(x)
-        else match_cosines(x, y, matches, check=check)
-    )
+    found = match_cosines(x, y, matches, check=check)
+    cosines = found if is_numpy(x) else np.asarray(found.detach().cpu())
     slack = _rounding(x) * (8 * np.abs(cosines) + 1) * (-1 if pessimistic else 1)
     x_limits, x_slots = _limits_by_row(cosines + slack, x_rows, x.shape[0])
     y_limits, y_slots = _limits_by_row(cosines + slack, y_rows, y.shape[0])

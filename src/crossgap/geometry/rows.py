@@ -18,6 +18,7 @@ __all__ = [
     "Array",
     "Rows",
     "as_float",
+    "check_lengths",
     "check_pair",
     "check_rows",
     "check_same_dimension",
@@ -125,6 +126,12 @@ def unit_rows(x: Array, *, name: str = "x", check: bool = True, first: int = 0) 
     xp = namespace(x)
     x = as_float(x)
     return x * inverse_lengths(x, name=name, check=check, first=first, xp=xp)[:, None]
+
+
+def check_lengths(x: Rows, name: str = "x") -> None:
+    """Read all rows once and refuse one of zeros, or with a NaN or an infinity, by its number."""
+    for rows, block in row_blocks(x):
+        inverse_lengths(block, name=name, first=rows.start)
 
 
 def inverse_lengths(x: Array, *, name: str = "x", check: bool = True, first: int = 0, xp: Any = None) -> Array:

@@ -19,7 +19,7 @@ import numpy as np
 from crossgap import __version__
 from crossgap.data.embeddings import Embeddings
 from crossgap.errors import DegenerateError
-from crossgap.geometry.rows import check_rows, inverse_lengths, row_blocks
+from crossgap.geometry.rows import check_lengths, check_rows
 from crossgap.measure.certainty import LEAST_ITEMS
 from crossgap.report.gap_report import GapReport
 from crossgap.report.mixed_search import MIXED_SEARCH, mixed_search
@@ -110,8 +110,7 @@ def _too_few_items(embeddings: Embeddings) -> Iterator[str]:
 def _check_group(vectors: Any, name: str) -> None:
     """Find a lone row, or one of zeros or of NaN, before the work and while its group is known by name."""
     check_rows(vectors, name, least=2)
-    for rows, block in row_blocks(vectors):
-        inverse_lengths(block, name=name, first=rows.start)
+    check_lengths(vectors, name)
 
 
 def _steps(
