@@ -27,6 +27,8 @@ class Settings:
     most_rows: int
 
     def __post_init__(self):
+        if self.replicates < 0 or self.replicates == 1:
+            raise ValueError(f"replicates must be 0 or at least 2, but it is {self.replicates}; 200 is a good number.")
         for name, share in (("precision", self.precision), ("level", self.level)):
             if not 0 < share < 1:
                 raise ValueError(f"{name} must lie between 0 and 1, but it is {share}; give for example 0.9.")
