@@ -176,7 +176,7 @@ CASES = {
     "precision of nan": (None, [*PAIRS, "--precision", "nan"], ["precision must lie between 0 and 1", "nan"]),
     "precision of no number": (None, [*PAIRS, "--precision", "high"], ["'--precision'", "number", "--help"]),
     "bootstrap below zero": (None, [*PAIRS, "--bootstrap", "-1"], ["'--bootstrap'", "0", "--help"]),
-    "bootstrap of one": (None, [*PAIRS, "--bootstrap", "1"], ["replicates must be 0 or at least 2", "there are 1", "200"]),
+    "bootstrap of one": (None, [*PAIRS, "--bootstrap", "1"], ["replicates must be 0 or at least 2", "it is 1", "200"]),
     "bootstrap of no number": (None, [*PAIRS, "--bootstrap", "many"], ["'--bootstrap'", "integer", "--help"]),
     "seed below zero": (None, [*PAIRS, "--seed", "-3"], ["'--seed'", "0", "--help"]),
     "too few rows": (None, [*PAIRS, "--rows", "5"], ["'--rows'", "100", "--help"]),
