@@ -19,7 +19,16 @@ from crossgap.geometry.rows import (
     unit_blocks,
 )
 
-__all__ = ["covariance", "mean_row", "mean_unit_row", "weighted_mean", "weights_like", "wide"]
+__all__ = [
+    "covariance",
+    "mean_row",
+    "mean_unit_row",
+    "squared_weight_sums",
+    "weight_product_sums",
+    "weighted_mean",
+    "weights_like",
+    "wide",
+]
 
 _EXACT_ROWS = 10_000
 _WEIGHTED_ROWS = 8192
@@ -65,6 +74,27 @@ def weighted_mean(values: Array, weights: Any = None) -> Array:
         part = wide(values[first : first + _WEIGHTED_ROWS])
         total = total + weights_like(weights[first : first + _WEIGHTED_ROWS], part).T @ part
     return _divide(total, 0, weights)
+
+
+def weight_product_sums(
+    a: np.ndarray, a_rows: np.ndarray, b: np.ndarray, b_rows: np.ndarray, values: np.ndarray | None = None
+) -> np.ndarray:
+    """Sum over p of a[a_rows[p]] b[b_rows[p]] (values[p]), (b,): what pairs of rows count under each weighting.
+
+    Weights are eight bits each and many, so they are widened some thousand rows at a time.
+    """
+    total = np.zeros(a.shape[1])
+    for first in range(0, len(a_rows), _WEIGHTED_ROWS):
+        part = slice(first, first + _WEIGHTED_ROWS)
+        products = a[a_rows[part]].astype(np.float64) * b[b_rows[part]]
+        total += products.sum(axis=0) if values is None else values[part] @ products
+    return total
+
+
+def squared_weight_sums(a: np.ndarray) -> np.ndarray:
+    """Sum of the squares of the weights under each weighting, (b,)."""
+    rows = np.arange(len(a))
+    return weight_product_sums(a, rows, a, rows)
 
 
 def covariance(x: Rows, *, centre: bool = True, name: str = "x", check: bool = True) -> Array:

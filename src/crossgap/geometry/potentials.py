@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from crossgap.geometry.means import weights_like, wide
+from crossgap.geometry.means import squared_weight_sums, weight_product_sums, weights_like, wide
 from crossgap.geometry.rows import Array, Rows, is_numpy, namespace, row_weights
 from crossgap.geometry.similarity import similarity_blocks
 
@@ -110,8 +110,8 @@ def _pair_weight(
         if m is None:
             return n * (n - 1) / 2
         return n * m - (0 if leave_out is None else len(leave_out[0]))
-    a, b = x_weights.astype(np.float64), y_weights.astype(np.float64)
+    sums = x_weights.sum(axis=0, dtype=np.float64), y_weights.sum(axis=0, dtype=np.float64)
     if m is None:
-        return (a.sum(axis=0) ** 2 - (a * a).sum(axis=0)) / 2
-    left_out = 0.0 if leave_out is None else (a[leave_out[0]] * b[leave_out[1]]).sum(axis=0)
-    return a.sum(axis=0) * b.sum(axis=0) - left_out
+        return (sums[0] ** 2 - squared_weight_sums(x_weights)) / 2
+    left_out = 0.0 if leave_out is None else weight_product_sums(x_weights, leave_out[0], y_weights, leave_out[1])
+    return sums[0] * sums[1] - left_out

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from crossgap.geometry.means import weights_like, wide
+from crossgap.geometry.means import squared_weight_sums, weights_like, wide
 from crossgap.geometry.rows import Array, Rows, check_rows, check_same_dimension, group_weights, namespace
 from crossgap.geometry.similarity import similarity_blocks
 
@@ -86,8 +86,8 @@ def _mean_distance(
     if a is None or b is None:
         n = x.shape[0]
         return total / (n * (n - 1) if y is None else n * y.shape[0])
-    a, b = a.astype(np.float64), b.astype(np.float64)
-    pairs = a.sum(axis=0) * b.sum(axis=0) - ((a * a).sum(axis=0) if y is None else 0.0)
+    pairs = a.sum(axis=0, dtype=np.float64) * b.sum(axis=0, dtype=np.float64)
+    pairs = pairs - (squared_weight_sums(a) if y is None else 0.0)
     return total / weights_like(pairs, total)
 
 

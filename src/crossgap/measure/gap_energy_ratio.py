@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from crossgap.errors import DegenerateError
-from crossgap.geometry.means import weighted_mean, weights_like, wide
+from crossgap.geometry.means import squared_weight_sums, weighted_mean, weights_like, wide
 from crossgap.geometry.rows import (
     Array,
     Rows,
@@ -241,9 +241,8 @@ def gap_constancy(x: Rows, y: Rows, *, weights: Any = None, check: bool = True) 
     square = namespace(sums).sum(sums * sums, axis=-1)
     if weights is None:
         return (square - n) / (n * (n - 1))
-    wide_weights = weights.astype(np.float64)
-    selves = (wide_weights**2).sum(axis=0)
-    pairs = wide_weights.sum(axis=0) ** 2 - selves
+    selves = squared_weight_sums(weights)
+    pairs = weights.sum(axis=0, dtype=np.float64) ** 2 - selves
     return (square - weights_like(selves, square)) / weights_like(pairs, square)
 
 

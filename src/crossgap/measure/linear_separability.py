@@ -430,7 +430,10 @@ def _scores(rows: Rows, planes: _Planes, features: str) -> np.ndarray:
 def _weighted_share(right: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Weighted share (b,) of the rows that are right; plain share where a weighting counts none of them."""
     total = weights.sum(axis=0, dtype=np.float64)
-    counted = right @ weights.astype(np.float64)
+    counted = sum(
+        right[first : first + _BLOCK] @ weights[first : first + _BLOCK].astype(np.float64)
+        for first in range(0, len(weights), _BLOCK)
+    )
     return np.divide(counted, total, out=np.full(len(total), right.mean()), where=total > 0)
 
 

@@ -107,12 +107,18 @@ def matched_cosine(
     if weights is None:
         return weighted_mean(values)
     a, b = group_weights(weights, x.shape[0], y.shape[0])
-    if a is None or b is None or not np.array_equal(a[matches[0]], b[matches[1]]):
+    if a is None or b is None or not _equal_weights(a, b, matches):
         raise ValueError(
             "matched rows must carry equal weights, but some differ; draw the weights for items, not for rows: "
             "crossgap.measure.bootstrap_weights(items)[item_of_row]."
         )
     return weighted_mean(values, a[matches[0]])
+
+
+def _equal_weights(a: np.ndarray, b: np.ndarray, matches: tuple[np.ndarray, np.ndarray]) -> bool:
+    """Compare the weights of matched rows, some thousand rows at a time."""
+    parts = (slice(first, first + 8192) for first in range(0, len(matches[0]), 8192))
+    return all(np.array_equal(a[matches[0][part]], b[matches[1][part]]) for part in parts)
 
 
 def _matches(x: Rows, y: Rows, x_items: Any, y_items: Any) -> tuple[np.ndarray, np.ndarray]:

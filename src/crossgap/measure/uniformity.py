@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from crossgap.geometry.means import squared_weight_sums
 from crossgap.geometry.potentials import log_mean_potential
 from crossgap.geometry.rows import Array, Rows, check_rows, check_same_dimension, group_weights, namespace
 
@@ -149,7 +150,7 @@ def _pairs_between(n: int, m: int, a: Any, b: Any) -> Any:
 def _pairs_within(n: int, w: Any) -> Any:
     if w is None:
         return n * (n - 1) / 2
-    return (w.sum(axis=0, dtype="float64") ** 2 - (w.astype("float64") ** 2).sum(axis=0)) / 2
+    return (w.sum(axis=0, dtype="float64") ** 2 - squared_weight_sums(w)) / 2
 
 
 def _as_array(share: Any, like: Array) -> Any:

@@ -6,8 +6,8 @@ import numpy as np
 
 from crossgap.errors import DegenerateError
 from crossgap.geometry.matches import matched_rows
-from crossgap.geometry.means import mean_unit_row, weights_like
-from crossgap.geometry.rows import Array, Rows, check_rows, check_same_dimension, group_weights, namespace
+from crossgap.geometry.means import mean_unit_row, weight_product_sums, weights_like
+from crossgap.geometry.rows import Array, Rows, check_rows, check_same_dimension, group_weights, is_numpy, namespace
 from crossgap.measure.matched_cosine import matched_cosine_per_pair
 
 __all__ = ["unmatched_cosine"]
@@ -82,10 +82,10 @@ def unmatched_cosine(
         cosines = matched_cosine_per_pair(x, y, x_items=x_items, y_items=y_items, check=False)
     if a is None or b is None:
         return (n * m * product - xp.sum(cosines)) / (n * m - len(x_rows))
-    a, b = a.astype(np.float64), b.astype(np.float64)
-    total = a.sum(axis=0) * b.sum(axis=0)
     if not len(x_rows):
         return product
-    left_out = a[x_rows] * b[y_rows]
-    matched = weights_like(left_out, cosines).T @ cosines
-    return (weights_like(total, product) * product - matched) / weights_like(total - left_out.sum(axis=0), product)
+    total = a.sum(axis=0, dtype=np.float64) * b.sum(axis=0, dtype=np.float64)
+    left_out = weight_product_sums(a, x_rows, b, y_rows)
+    seen = cosines if is_numpy(cosines) else cosines.detach().cpu().numpy()
+    matched = weights_like(weight_product_sums(a, x_rows, b, y_rows, seen), product)
+    return (weights_like(total, product) * product - matched) / weights_like(total - left_out, product)

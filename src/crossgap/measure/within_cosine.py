@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from crossgap.geometry.means import mean_unit_row, weights_like
+from crossgap.geometry.means import mean_unit_row, squared_weight_sums, weights_like
 from crossgap.geometry.rows import Array, Rows, check_rows, namespace, row_weights
 
 __all__ = ["within_cosine"]
@@ -63,7 +63,6 @@ def within_cosine(x: Rows, *, weights: Any = None, check: bool = True) -> Array:
     square = namespace(mean).sum(mean * mean, axis=-1)
     if weights is None:
         return (n * square - 1.0) / (n - 1)
-    counts = weights.astype(np.float64)
-    total, squares = counts.sum(axis=0) ** 2, (counts * counts).sum(axis=0)
+    total, squares = weights.sum(axis=0, dtype=np.float64) ** 2, squared_weight_sums(weights)
     pairs = weights_like(total - squares, square)
     return (weights_like(total, square) * square - weights_like(squares, square)) / pairs

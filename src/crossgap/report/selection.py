@@ -1,7 +1,7 @@
 """Groups under measurement, whole or sub-sampled, with what every quantity needs of them, computed once."""
 
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -117,11 +117,16 @@ def bounds(
     return found.low, found.high
 
 
+@lru_cache(maxsize=2)
 def item_counts(items: int, settings: Settings) -> np.ndarray | None:
-    """Counts of items, (items, 1 + replicates), each once in the first column; None where there are no intervals."""
+    """Counts of items, (items, 1 + replicates), each once in the first column; None where there are no intervals.
+
+    Selections of equally many items share one table.
+    """
     if settings.replicates == 0 or items < LEAST_ITEMS:
         return None
     replicates = min(settings.replicates, max(_FEWEST_REPLICATES, _MOST_COUNTS // items))
     counts = np.ones((items, 1 + replicates), dtype=np.uint8)
     draw_counts(counts[:, 1:], seed=settings.seed)
+    counts.flags.writeable = False
     return counts
