@@ -2,8 +2,10 @@
 
 import functools
 import io
+import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
+import textwrap
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,11 +13,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from crossgap.data import Embeddings
     from crossgap.report.gap_report import GapReport
 
 __all__ = ["app", "main"]
 
 _SMALL_GROUP = 4096  # rows
+_MOST_REPLICATES = 10_000
+_ENDINGS_OF_VECTORS = (".npy", ".npz", ".parquet", ".safetensors")
 
 _UsageError: Any = typer.BadParameter.__base__  # typer exports only the child
 
@@ -35,7 +40,9 @@ Sources = Annotated[
     list[str], typer.Argument(metavar="SOURCE...", help="File, folder, or name=file (image=img.npy text=txt.npy).")
 ]
 Groups = Annotated[str | None, typer.Option(help="Comma-separated groups to use, in this order; all by default.")]
-Replicates = Annotated[int, typer.Option("--bootstrap", min=0, help="Bootstrap replicates; 0 for no intervals.")]
+Replicates = Annotated[
+    int, typer.Option("--bootstrap", min=0, max=_MOST_REPLICATES, help="Bootstrap replicates; 0 for no intervals.")
+]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of every random choice.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output and nothing else.")]
 Precision = Annotated[float, typer.Option(help="Precision for which a score threshold is sought.")]
@@ -48,8 +55,9 @@ def main() -> None:
             stream.reconfigure(errors="replace")
     try:
         sys.exit(app(standalone_mode=False) or 0)
-    except typer.Abort:
-        sys.exit(1)
+    except (KeyboardInterrupt, typer.Abort):  # typer turns the first into the second
+        _say_interrupted()
+        sys.exit(130)
     except _UsageError as error:
         if error.__class__.__name__ == "NoArgsIsHelpError":
             error.show()
@@ -66,7 +74,7 @@ def _door(command: Callable[..., None]) -> Callable[..., None]:
         try:
             command(*args, **kwargs)
         except KeyboardInterrupt:
-            typer.echo("interrupted; nothing was written.", err=True)
+            _say_interrupted()
             raise typer.Exit(130) from None
         except BrokenPipeError:
             sys.stderr.close()
@@ -78,6 +86,10 @@ def _door(command: Callable[..., None]) -> Callable[..., None]:
             raise typer.Exit(2) from None
 
     return run
+
+
+def _say_interrupted() -> None:
+    typer.echo("interrupted; nothing was written.", err=True)
 
 
 def _usage_sentence(error: Any) -> str:
@@ -101,21 +113,38 @@ def _sentence(error: Exception) -> str:
     return " ".join("".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text).split())
 
 
+def _show_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"crossgap {_version()}")
+        raise typer.Exit
+
+
+@app.callback()
+def _before_commands(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None: ...
+
+
 @app.command()
 @_door
 def demo(
-    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for gap.json; made if missing.")] = Path(
-        "crossgap-demo"
-    ),
+    output: Annotated[
+        str, typer.Option("-o", "--output", metavar="<path>", help="Folder for gap.json; made if missing.")
+    ] = "crossgap-demo",
     replicates: Replicates = 200,
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
-    """Measure the packaged sample: real pictures and their names, end to end, offline."""
+    """Measure the packaged sample of pictures and names, offline."""
     from crossgap.data import sample
     from crossgap.report.collect import collect
 
-    output.mkdir(parents=True, exist_ok=True)
+    folder = _path(output)
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "gap.json"
+    _check_replaceable(path)
     embeddings = sample()
     inputs = [
         {"group": name, "source": "packaged sample", "n": len(group), "d": embeddings.dimension}
@@ -123,7 +152,6 @@ def demo(
     ]
     with _threads(max(len(group) for group in embeddings.values())):
         report = collect(embeddings, replicates=replicates, seed=seed, inputs=inputs, progress=_progress)
-    path = output / "gap.json"
     _write(path, report.to_json())
     if as_json:
         typer.echo(report.to_json(), nl=False)
@@ -137,7 +165,7 @@ def demo(
 @app.command()
 @_door
 def doctor(sources: Sources, groups: Groups = None, seed: Seed = 0, as_json: Json = False) -> None:
-    """Look for blunders: unnormalised or broken rows, shuffled pairs, duplicates, overflow, a wrong tower."""
+    """Look for blunders: broken rows, shuffled pairs, a wrong tower."""
     from crossgap.data import read_groups
     from crossgap.doctor import examine, examine_environment, verdict_line
     from crossgap.results import to_json
@@ -163,16 +191,24 @@ def doctor(sources: Sources, groups: Groups = None, seed: Seed = 0, as_json: Jso
         )
     for note in found.notes:
         typer.echo(f"\n{_indented('not used: ' + note)}")
-    typer.echo(f"\nNext: crossgap measure {_quoted(sources)} -o gap.json")
+    if any(finding.severity == "error" for finding in findings):
+        typer.echo(f"\nNext: mend the errors, then look again: crossgap doctor {_words(sources, groups)}")
+    else:
+        typer.echo(f"\nNext: crossgap measure {_words(sources, groups)} -o gap.json")
 
 
 @app.command()
 @_door
 def measure(
     sources: Sources,
-    output: Annotated[Path | None, typer.Option("-o", "--output", help="Write the numbers here (gap.json).")] = None,
-    metrics: Annotated[str | None, typer.Option(help="Comma-separated names; `explain --metric` tells more.")] = None,
+    output: Annotated[
+        str | None, typer.Option("-o", "--output", metavar="<path>", help="Write the numbers here (gap.json).")
+    ] = None,
+    metrics: Annotated[str | None, typer.Option(help="Comma-separated names; `crossgap explain` lists them.")] = None,
     groups: Groups = None,
+    unpaired: Annotated[
+        bool, typer.Option("--unpaired", help="Rows of different groups show different items, whatever their number.")
+    ] = False,
     replicates: Replicates = 200,
     seed: Seed = 0,
     precision: Precision = 0.9,
@@ -185,11 +221,17 @@ def measure(
     from crossgap.data import Embeddings, read_groups
     from crossgap.report.collect import collect
 
-    if output is not None:
-        _check_folder(output)
+    path = None if output is None else _path(output)
+    if path is not None:
+        _check_folder(path)
+        _check_replaceable(path, sources)
     found = read_groups(*sources)
     names = _names(groups, found.groups) if groups else list(found.groups)
     embeddings = Embeddings({name: found.groups[name] for name in names})
+    notes = [f"not used: {note}" for note in found.notes]
+    if unpaired:
+        embeddings = _without_pairs(embeddings)
+        notes.append("rows of different groups were taken to show different items (--unpaired).")
     with _threads(max(len(group) for group in embeddings.values())):
         report = collect(
             embeddings,
@@ -199,21 +241,24 @@ def measure(
             precision=precision,
             most_rows=most_rows,
             inputs=[facts for facts in found.inputs if facts["group"] in names],
-            notes=[f"not used: {note}" for note in found.notes],
+            notes=notes,
             progress=_progress,
         )
-    if output is not None:
-        _write(output, report.to_json())
+    if path is not None:
+        _write(path, report.to_json())
     if as_json:
         typer.echo(report.to_json(), nl=False)
     else:
-        _show(report, written=output, sources=sources)
+        _show(report, written=path, again=_words(sources, groups, unpaired))
 
 
 @app.command()
 @_door
 def explain(
-    metric: Annotated[str, typer.Option(help="Name of a quantity, for example centroid_distance.")],
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="A quantity, such as centroid_distance; without it, all.")
+    ] = None,
+    metric: Annotated[str | None, typer.Option(help="The same as NAME.")] = None,
     as_json: Json = False,
 ) -> None:
     """Explain a quantity: formula, range, direction, pitfalls, source."""
@@ -222,11 +267,25 @@ def explain(
     from crossgap.report.documentation import documentation
     from crossgap.results import to_json
 
+    if name is not None and metric is not None:
+        raise ValueError(f"one name is explained at a time, but {name!r} and {metric!r} were given; leave one out.")
     names = [
         name for name in room.__all__ if callable(getattr(room, name)) and not isinstance(getattr(room, name), type)
     ]
+    asked = metric if name is None else name
+    if asked is None:
+        summaries = {name: documentation(getattr(room, name)).summary.partition("\n")[0] for name in names}
+        if as_json:
+            typer.echo(to_json([{"name": name, "summary": summary} for name, summary in summaries.items()]), nl=False)
+            return
+        typer.echo(_two_columns(summaries))
+        typer.echo("\nNext: crossgap explain centroid_distance (or any other name)")
+        return
+    metric = asked.lower()
     if metric not in names:
-        raise ValueError(f"there is no quantity {metric!r}; {_closest(metric, names)}")
+        close = _close(metric, names)
+        suggested = f"choose from {', '.join(close)}; " if close else ""
+        raise ValueError(f"there is no quantity {asked!r}; {suggested}crossgap explain lists all.")
     found = documentation(getattr(room, metric))
     if as_json:
         typer.echo(to_json(found.as_json()), nl=False)
@@ -255,6 +314,21 @@ def _threads(rows: int) -> AbstractContextManager[Any]:
     return threadpool_limits(limits=1 if rows <= _SMALL_GROUP else None, user_api="blas")
 
 
+def _without_pairs(embeddings: "Embeddings") -> "Embeddings":
+    """Give each group item ids that no other has; rows of one group that show one item still do."""
+    import dataclasses
+
+    from crossgap.data import Embeddings
+
+    numbers = embeddings.row_items
+    return Embeddings(
+        {
+            name: dataclasses.replace(group, items=len(embeddings) * numbers[name] + position)
+            for position, (name, group) in enumerate(embeddings.items())
+        }
+    )
+
+
 def _names(groups: str | None, known: Iterable[str]) -> list[str]:
     known = list(known)
     names = known if groups is None else [name.strip() for name in groups.split(",")]
@@ -267,10 +341,13 @@ def _names(groups: str | None, known: Iterable[str]) -> list[str]:
 
 
 def _closest(name: str, names: Sequence[str]) -> str:
+    return f"choose from {', '.join(_close(name, names) or names)}."
+
+
+def _close(name: str, names: Sequence[str]) -> list[str]:
     import difflib
 
-    close = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
-    return f"choose from {', '.join(close or names)}."
+    return difflib.get_close_matches(name, names, n=5, cutoff=0.5)
 
 
 def _progress(steps: Sequence[Any], label: Callable[[Any], str]) -> Iterable[Any]:
@@ -295,7 +372,7 @@ def _progress(steps: Sequence[Any], label: Callable[[Any], str]) -> Iterable[Any
             bar.advance(task)
 
 
-def _show(report: "GapReport", *, written: Path | None, sources: Sequence[str] = ()) -> None:
+def _show(report: "GapReport", *, written: Path | None, again: str = "") -> None:
     from crossgap.report.terminal import lines
 
     width = _width()
@@ -305,7 +382,7 @@ def _show(report: "GapReport", *, written: Path | None, sources: Sequence[str] =
         typer.echo(f"\nWritten: {written}")
         typer.echo("Next: crossgap explain --metric centroid_distance (or any name in the file)")
     else:
-        typer.echo(f"\nNext: crossgap measure {_quoted(sources)} -o gap.json")
+        typer.echo(f"\nNext: crossgap measure {again} -o gap.json")
 
 
 def _width() -> int:
@@ -323,8 +400,6 @@ def _write(path: Path, text: str) -> None:
 
 def _check_folder(path: Path) -> None:
     """Fail before the work, not after it, where the result could not be written."""
-    import os
-
     folder = path.parent
     if path.is_dir():
         raise ValueError(
@@ -338,15 +413,70 @@ def _check_folder(path: Path) -> None:
         raise ValueError(f"the output folder {str(folder)!r} is not writable; choose another one.")
 
 
-def _quoted(sources: Sequence[str]) -> str:
+def _check_replaceable(path: Path, sources: Sequence[str] = ()) -> None:
+    """Fail where the result would take the place of anything but an older result."""
+    if path.is_file():
+        for source in sources:
+            if any(os.path.samefile(path, file) for file in _files(source)):
+                raise ValueError(f"the output {str(path)!r} is a file of the source {source!r}; give another name.")
+    if any(name.lower().endswith(_ENDINGS_OF_VECTORS) for name in (path.name, os.path.realpath(path))):
+        raise ValueError(
+            f"the output {str(path)!r} has an ending of vectors, but it will be JSON; give another name, such as "
+            f"{str(path.with_name('gap.json'))!r}."
+        )
+    if path.exists() and not path.is_file():
+        raise ValueError(f"the output must be a plain file, but {str(path)!r} is none; give another name.")
+    if path.is_file():
+        with path.open("rb") as file:
+            start = file.read(4096).strip()
+        if start and not start.startswith(b"{"):
+            raise ValueError(
+                f"the output {str(path)!r} exists and is no gap.json of an earlier run; give another name."
+            )
+
+
+def _files(source: str) -> list[str]:
+    """List the local files of vectors that a source names; of a folder, also those one level down."""
+    import glob
+
+    _, equals, named = source.partition("=")
+    place = os.path.expanduser(named if equals and not os.path.exists(source) else source)
+    if os.path.isfile(place):
+        return [place]
+    folder = glob.escape(place)
+    patterns = [os.path.join(folder, "*"), os.path.join(folder, "*", "*")] if os.path.isdir(place) else [place]
+    found = [file for pattern in patterns for file in glob.glob(pattern, recursive=True)]
+    return [file for file in found if file.lower().endswith(_ENDINGS_OF_VECTORS) and os.path.isfile(file)]
+
+
+def _path(output: str) -> Path:
+    if output.strip() in ("", "-"):
+        raise ValueError(f"the output must be a path, but it is {output!r}; use --json for standard output.")
+    return Path(output)
+
+
+def _words(sources: Sequence[str], groups: str | None, unpaired: bool = False) -> str:
+    """Return what was given, as words of a shell."""
     import shlex
 
-    return " ".join(shlex.quote(source) for source in sources)
+    return shlex.join([*sources, *([] if groups is None else ["--groups", groups]), *["--unpaired"] * unpaired])
+
+
+def _two_columns(texts: Mapping[str, str]) -> str:
+    width = _width()
+    column = 2 + max(len(name) for name in texts)
+    rows = []
+    for name, text in texts.items():
+        below = width < 2 * column  # too narrow for two columns
+        indent = " " * (2 if below else column)
+        told = textwrap.fill(
+            text, max(width, 20), initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False
+        )
+        rows.append(f"{name}\n{told}" if below else name + told[len(name) :])
+    return "\n".join(rows)
 
 
 def _indented(text: str) -> str:
-    import textwrap
-
     width = min(_width(), 110) - 2
     paragraphs = [
         paragraph

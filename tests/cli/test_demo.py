@@ -78,6 +78,6 @@ def test_it_uses_a_folder_that_exists(here, tmp_path, monkeypatch):
     from crossgap import Embeddings
 
     monkeypatch.setattr("crossgap.data.sample", lambda: Embeddings.from_arrays(image=np.eye(12), text=-np.eye(12)))
-    (tmp_path / "gap.json").write_text("old")
+    (tmp_path / "gap.json").write_text("{}")
     here("demo", "-o", tmp_path, "--bootstrap", "0").check_success()
     assert json.loads((tmp_path / "gap.json").read_text(encoding="utf-8"))["inputs"][0]["n"] == 12

@@ -27,7 +27,7 @@ def test_faults_that_measure_refuses_are_listed(folder, here):
     assert "row 3" in out
     assert "row 5" in out
     assert out.splitlines()[0].count("error") == 1, "the first line is the verdict"
-    assert out.splitlines()[-1] == "Next: crossgap measure bad.npz -o gap.json"
+    assert out.splitlines()[-1] == "Next: mend the errors, then look again: crossgap doctor bad.npz"
 
 
 def test_json(folder, here):
@@ -48,6 +48,15 @@ def test_groups(folder, here):
     document = json.loads(here("doctor", "bad.npz", "--groups", "image", "--json", cwd=folder).check_success())
     assert [facts["group"] for facts in document["inputs"]] == ["image"]
     assert {group for finding in document["findings"] for group in finding["groups"]} <= {"image"}
+
+
+def test_the_next_step_keeps_the_groups(folder, here):
+    for group, expected in (
+        ("text", "Next: mend the errors, then look again: crossgap doctor bad.npz --groups text"),
+        ("image", "Next: crossgap measure bad.npz --groups image -o gap.json"),
+    ):
+        out = here("doctor", "bad.npz", "--groups", group, cwd=folder).check_success()
+        assert out.splitlines()[-1] == expected
 
 
 def test_shuffled_pairs(folder, here):

@@ -1,6 +1,8 @@
-"""``crossgap explain --metric``: every quantity is documented, and the command shows it."""
+"""``crossgap explain``: every quantity is documented, and the command shows it."""
 
+import inspect
 import json
+import re
 
 import pytest
 from typer.testing import CliRunner
@@ -71,5 +73,46 @@ def test_an_unknown_name_suggests_the_closest(given, meant, here):
     here("explain", "--metric", given).check_refusal(f"there is no quantity '{given}'", meant)
 
 
-def test_a_name_far_from_all_lists_them(here):
-    here("explain", "--metric", "zzz").check_refusal("choose from alignment,", "within_cosine")
+def test_suggestions_are_few(here):
+    done = here("explain", "uniform_gap_cosine_distance")
+    done.check_refusal("choose from ", "; crossgap explain lists all.")
+    assert done.err.count(", ") <= 4
+
+
+def test_a_name_far_from_all_says_where_they_are(here):
+    done = here("explain", "zzz")
+    done.check_refusal("there is no quantity 'zzz'; crossgap explain lists all.")
+
+
+def test_a_bare_name_in_any_case(here):
+    expected = here("explain", "--metric", "uniformity").check_success()
+    for words in (["uniformity"], ["Uniformity"], ["--metric", "UNIFORMITY"]):
+        assert here("explain", *words).check_success() == expected
+
+
+def test_without_a_name_all_are_listed(here):
+    out = here("explain").check_success()
+    assert [line.split()[0] for line in out.splitlines()[:-2] if not line.startswith(" ")] == FUNCTIONS
+    assert re.search(r"^hubness +[A-Z]", out, re.MULTILINE)
+    assert out.splitlines()[-1].startswith("Next: crossgap explain ")
+    assert here("explain", "--json").check_success().startswith("[")
+
+
+def test_the_list_as_json(here):
+    document = json.loads(here("explain", "--json").check_success())
+    assert [entry["name"] for entry in document] == FUNCTIONS
+    for entry in document:
+        assert list(entry) == ["name", "summary"]
+        assert entry["summary"] == inspect.getdoc(getattr(measure, entry["name"])).splitlines()[0]
+
+
+@pytest.mark.parametrize("width", [40, 80, 200])
+def test_the_list_fits_the_terminal(width, process):
+    out = process("explain", COLUMNS=str(width)).check_success()
+    lines = out.splitlines()[:-2]
+    assert max(map(len, lines)) <= width
+    words = " ".join(out.split())
+    for name in FUNCTIONS:
+        assert f"{name} {inspect.getdoc(getattr(measure, name)).splitlines()[0]}" in words
+    if width > 40:
+        assert len({len(line) - len(line.lstrip()) for line in lines}) <= 2, "two columns"

@@ -9,6 +9,7 @@ import time
 import numpy as np
 import psutil
 import pytest
+import typer
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals work differently there")
@@ -42,6 +43,34 @@ def test_interrupt(tmp_path, old):
     assert sorted(path.name for path in tmp_path.iterdir()) == before
     if old is not None:
         assert result.read_text() == old
+
+
+@pytest.mark.parametrize("module", ["numpy", "crossgap.data.read", "crossgap.report.collect"])
+def test_interrupt_while_modules_load(module, process, files):
+    code = f"""
+import sys
+
+class Interrupt:
+    def find_spec(self, name, path=None, target=None):
+        if name == {module!r}:
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, Interrupt())
+from crossgap.cli import main
+main()
+"""
+    done = process("measure", "pairs.npz", cwd=files, command=("-c", code))
+    assert (done.code, done.out, done.err) == (130, "", "interrupted; nothing was written.\n")
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, typer.Abort])
+def test_interrupt_before_the_command_begins(error, here, monkeypatch):
+    def interrupted(**_):
+        raise error
+
+    monkeypatch.setattr("crossgap.cli.app", interrupted)
+    done = here("measure", "pairs.npz")
+    assert (done.code, done.out, done.err) == (130, "", "interrupted; nothing was written.\n")
 
 
 def _wait_until_it_measures(process: subprocess.Popen) -> None:

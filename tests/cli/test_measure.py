@@ -313,6 +313,41 @@ def test_unpaired_groups_are_normal(here, tmp_path, vectors):
     assert "skipped: " in out
 
 
+@pytest.mark.parametrize("ids", [False, True])
+def test_unpaired_says_that_nothing_pairs(ids, here, tmp_path, vectors):
+    items = np.repeat(np.arange(30), 2) if ids else None  # two rows an item, in each group
+    write(Embeddings.from_arrays(image=vectors[0], text=vectors[1], items=items), tmp_path / "pairs.npz")
+    paired, unpaired = (
+        json.loads(here("measure", "pairs.npz", *FAST, *more, "--json", cwd=tmp_path).check_success())
+        for more in ([], ["--unpaired"])
+    )
+    reason = "needs pairs: image and text share no item id"
+    for name in ("alignment", "matched_cosine", "gap_energy_ratio", "relative_modality_gap", "stable_region"):
+        assert _find(paired, name, "image", "text")["value"] is not None
+        found = _find(unpaired, name, "image", "text")
+        assert (found["value"], found["interval"], found["reason"]) == (None, None, reason)
+    for name in ("centroid_distance", "mmd", "modality_share_at_k"):
+        found = [m for m in unpaired["measurements"] if m["name"] == name]
+        assert found
+        assert all(m["value"] is not None and m["interval"] is not None for m in found)
+        assert [m["value"] for m in found] == [m["value"] for m in paired["measurements"] if m["name"] == name]
+    ranks = [m["value"] is not None for m in unpaired["measurements"] if m["name"] == "ndcg_at_k"]
+    assert ranks == [ids, ids], "rows of one group that show one item still do"
+    assert unpaired["settings"]["notes"] == [
+        *paired["settings"]["notes"],
+        "rows of different groups were taken to show different items (--unpaired).",
+    ]
+
+
+def test_unpaired_counts_every_pair_across_as_no_match(here, tmp_path, vectors):
+    np.savez(tmp_path / "pairs.npz", image=vectors[0], text=vectors[1])
+    x, y = (rows.astype(np.float64) for rows in vectors)
+    scores = (x / np.linalg.norm(x, axis=1)[:, None]) @ (y / np.linalg.norm(y, axis=1)[:, None]).T
+    arguments = ["--unpaired", "--metrics", "unmatched_cosine", "--bootstrap", "0"]
+    document = json.loads(here("measure", "pairs.npz", *arguments, "--json", cwd=tmp_path).check_success())
+    assert _find(document, "unmatched_cosine")["value"] == pytest.approx(scores.mean(), rel=1e-5)
+
+
 def test_one_group(here, files):
     out = here("measure", "image=img.npy", *FAST, cwd=files).check_success()
     assert out.startswith("One group, image: its shape can be measured; a gap needs a second group.\n")
@@ -374,6 +409,12 @@ def test_the_last_line_is_a_command_that_works(files, here, tmp_path, vectors):
     np.save(folder / "img.npy", vectors[0])
     out = here("measure", "image=my folder/img.npy", "--bootstrap", "0", cwd=tmp_path).check_success()
     assert out.splitlines()[-1] == "Next: crossgap measure 'image=my folder/img.npy' -o gap.json"
+
+
+def test_the_last_line_keeps_what_was_chosen(files, here):
+    arguments = ["pairs.npz", "--groups", "text, image", "--unpaired"]
+    out = here("measure", *arguments, "--bootstrap", "0", cwd=files).check_success()
+    assert out.splitlines()[-1] == "Next: crossgap measure pairs.npz --groups 'text, image' --unpaired -o gap.json"
 
 
 def test_what_is_not_used_is_said(here, tmp_path, vectors):

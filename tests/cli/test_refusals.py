@@ -170,13 +170,18 @@ CASES = {
     ),
     "an empty metric": (None, [*PAIRS, "--metrics", ""], ["there is no metric ''", "choose from"]),
     "an unknown group": (None, [*PAIRS, "--groups", "imag"], ["there is no group 'imag'", "choose from image"]),
-    "a group named twice": (None, [*PAIRS, "--groups", "image,image"], ["each group once", "leave the repeated name out"]),
+    "a group named twice": (
+        None,
+        [*PAIRS, "--groups", "image,image"],
+        ["each group once", "leave the repeated name out"],
+    ),
     "precision of 2": (None, [*PAIRS, "--precision", "2"], ["precision must lie between 0 and 1", "2.0", "0.9"]),
     "precision of 0": (None, [*PAIRS, "--precision", "0"], ["precision must lie between 0 and 1"]),
     "precision of nan": (None, [*PAIRS, "--precision", "nan"], ["precision must lie between 0 and 1", "nan"]),
     "precision of no number": (None, [*PAIRS, "--precision", "high"], ["'--precision'", "number", "--help"]),
     "bootstrap below zero": (None, [*PAIRS, "--bootstrap", "-1"], ["'--bootstrap'", "0", "--help"]),
     "bootstrap of one": (None, [*PAIRS, "--bootstrap", "1"], ["replicates must be 0 or at least 2", "it is 1", "200"]),
+    "bootstrap beyond memory": (None, [*PAIRS, "--bootstrap", "10001"], ["'--bootstrap'", "10000", "--help"]),
     "bootstrap of no number": (None, [*PAIRS, "--bootstrap", "many"], ["'--bootstrap'", "integer", "--help"]),
     "seed below zero": (None, [*PAIRS, "--seed", "-3"], ["'--seed'", "0", "--help"]),
     "too few rows": (None, [*PAIRS, "--rows", "5"], ["'--rows'", "100", "--help"]),
@@ -235,12 +240,86 @@ def test_json_does_not_change_a_refusal(folder, here):
         ("empty", ["'empty' is a folder", "empty/gap.json"]),
         ("good.npy/gap.json", ["'good.npy' is a file", "another path"]),
         ("/dev/null/gap.json", ["'/dev/null' is a file"]),
+        ("/dev/null", ["must be a plain file", "'/dev/null' is none", "give another name"]),
+        ("-", ["must be a path", "it is '-'", "use --json for standard output"]),
+        ("", ["must be a path", "it is ''", "use --json for standard output"]),
+        ("new.npy", ["'new.npy' has an ending of vectors", "give another name, such as 'gap.json'"]),
+        ("empty/new.NPZ", ["'empty/new.NPZ' has an ending of vectors", "such as 'empty/gap.json'"]),
+        ("new.parquet", ["has an ending of vectors", "give another name"]),
+        ("new.safetensors", ["has an ending of vectors", "give another name"]),
+        ("good.npy", ["has an ending of vectors", "give another name"]),
     ],
 )
 def test_an_output_that_cannot_be_written(output, fragments, folder, here):
     before = _listing(folder)
     here("measure", "pairs.npz", "-o", output, cwd=folder).check_refusal(*fragments)
     assert _listing(folder) == before
+
+
+# the output never takes the place of anything but an older result
+
+
+@pytest.fixture
+def shards(folder) -> Path:
+    """Sources of every form, and other names of their files."""
+    (folder / "shards").mkdir()
+    (folder / "clip" / "img_emb").mkdir(parents=True)
+    for name in ("shards/image.npy", "shards/text.npy", "clip/img_emb/img_emb_0.npy"):
+        np.save(folder / name, _good())
+    (folder / "link.json").symlink_to("pairs.npz")
+    (folder / "hard.json").hardlink_to(folder / "pairs.npz")
+    (folder / "shard.json").symlink_to("shards/image.npy")
+    (folder / "clip.json").symlink_to("clip/img_emb/img_emb_0.npy")
+    (folder / "way").symlink_to("shards")
+    (folder / "new.json").symlink_to("not_yet.npz")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("sources", "output", "fragments"),
+    [
+        (["pairs.npz"], "pairs.npz", ["'pairs.npz' is a file of the source 'pairs.npz'"]),
+        (["pairs.npz"], "./empty/../pairs.npz", ["is a file of the source 'pairs.npz'"]),
+        (["pairs.npz"], "link.json", ["'link.json' is a file of the source 'pairs.npz'"]),
+        (["pairs.npz"], "hard.json", ["'hard.json' is a file of the source 'pairs.npz'"]),
+        (["link.json"], "pairs.npz", ["'pairs.npz' is a file of the source 'link.json'"]),
+        (["image=good.npy", "text=shards/text.npy"], "good.npy", ["a file of the source 'image=good.npy'"]),
+        (["image=pairs.npz", "text=pairs.npz"], "hard.json", ["a file of the source 'image=pairs.npz'"]),
+        (["shards"], "shards/text.npy", ["'shards/text.npy' is a file of the source 'shards'"]),
+        (["shards"], "shard.json", ["'shard.json' is a file of the source 'shards'"]),
+        (["way"], "shard.json", ["'shard.json' is a file of the source 'way'"]),
+        (["clip"], "clip.json", ["'clip.json' is a file of the source 'clip'"]),
+        (["shards/*.npy"], "way/text.npy", ["'way/text.npy' is a file of the source 'shards/*.npy'"]),
+        (["image=shards/*.npy"], "shard.json", ["'shard.json' is a file of the source 'image=shards/*.npy'"]),
+        (["good.npy", "pairs.npz"], "shards/image.npy", ["has an ending of vectors"]),
+        (["pairs.npz"], "new.json", ["'new.json' has an ending of vectors"]),
+        (["pairs.npz"], "notes.txt", ["'notes.txt' exists and is no gap.json of an earlier run"]),
+    ],
+)
+def test_an_output_that_would_destroy(sources, output, fragments, shards, here, monkeypatch):
+    (shards / "notes.txt").write_text("\n  dear diary {")
+    before = {path: path.read_bytes() for path in shards.rglob("*") if path.is_file()}
+    monkeypatch.setattr("crossgap.data.read_groups", lambda *_: pytest.fail("it reads before it refuses"))
+    here("measure", *sources, "-o", output, cwd=shards).check_refusal(*fragments, "give another name")
+    assert {path: path.read_bytes() for path in shards.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize("old", [b"", b" \n", b'\n {"schema": 1}'])
+@pytest.mark.parametrize("source", ["shards", "shards/*", "pairs.npz"])
+def test_an_older_result_is_replaced_even_beside_the_shards(source, old, shards, here):
+    output = shards / "shards" / "gap.json"
+    output.write_bytes(old)
+    arguments = ["--metrics", "centroid_distance", "--bootstrap", "0", "-o", "shards/gap.json"]
+    here("measure", source, *arguments, cwd=shards).check_success()
+    assert json.loads(output.read_text())["schema"] == 1
+
+
+def test_demo_refuses_such_an_output_too(folder, here):
+    for output in ("-", ""):
+        here("demo", "-o", output, cwd=folder).check_refusal("use --json for standard output")
+    (folder / "empty" / "gap.json").write_text("dear diary")
+    here("demo", "-o", "empty", cwd=folder).check_refusal("'empty/gap.json' exists", "give another name")
+    assert (folder / "empty" / "gap.json").read_text() == "dear diary"
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write anywhere")
@@ -304,7 +383,8 @@ def test_other_commands_refuse_alike(folder, here):
     here("doctor", cwd=folder).check_refusal("SOURCE", "doctor --help")
     here("demo", "-o", "good.npy", cwd=folder).check_refusal("'good.npy'", "file exists")
     here("demo", "-o", "good.npy/demo", cwd=folder).check_refusal("not a directory")
-    here("explain", cwd=folder).check_refusal("--metric", "explain --help")
+    here("explain", "--metric", cwd=folder).check_refusal("--metric", "crossgap --help")
+    here("explain", "hubness", "--metric", "mmd", cwd=folder).check_refusal("'hubness' and 'mmd'", "leave one out")
     here("explain", "--metric", "recal_at_k", cwd=folder).check_refusal("no quantity 'recal_at_k'", "recall_at_k")
     here("explain", "--metric", "GapGroups", cwd=folder).check_refusal("no quantity 'GapGroups'", "gap_groups")
     here("bogus", cwd=folder).check_refusal("no such command 'bogus'", "crossgap --help")

@@ -235,10 +235,17 @@ class Embeddings(Mapping[str, Group]):
         x, y = codes[:n], codes[n:]
         return ItemCodes(x=x, y=y, count=len(found), reason=None if _overlap(x, y) else self._why_unpaired(a, b))
 
-    def sample_items(self, most_rows: int, *, seed: int = 0) -> "Embeddings":
+    def sample_items(self, most_rows: int, *, seed: int = 0, proportional: bool = False) -> "Embeddings":
         """Return at most ``most_rows`` rows of each group, whole items drawn at random; all rows where that is enough.
 
-        Groups that pair keep the same items. Rows keep their order, and carry item numbers as ids.
+        Groups that pair keep the same items, also through a third group (audio, video, text). ``proportional`` draws
+        one share of the items for all groups, ``most_rows`` over the rows of the largest group, so that a corpus keeps
+        its mixture. Rows keep their order, and carry item numbers as ids.
+
+        Raises
+        ------
+        DegenerateError
+            If a group would be left without a row.
         """
         if all(len(group) <= most_rows for group in self.values()):
             return self
@@ -246,12 +253,21 @@ class Embeddings(Mapping[str, Group]):
         order = np.random.default_rng(seed).permutation(1 + max(int(numbers.max()) for numbers in items.values()))
         drawn = {name: order[numbers] for name, numbers in items.items()}
         limits = {name: _limit(numbers, most_rows) for name, numbers in drawn.items()}
-        for a, b in itertools.combinations(self, 2):
-            if _overlap(items[a], items[b]):
-                limits[a] = limits[b] = min(limits[a], limits[b])
+        if proportional:
+            limits = dict.fromkeys(limits, min(limits.values()))
+        else:
+            paired = [(a, b) for a, b in itertools.combinations(self, 2) if _overlap(items[a], items[b])]
+            while any(limits[a] != limits[b] for a, b in paired):
+                for a, b in paired:
+                    limits[a] = limits[b] = min(limits[a], limits[b])
         cut = {}
         for name, group in self.items():
             rows = np.flatnonzero(drawn[name] < limits[name])
+            if len(rows) == 0:
+                raise DegenerateError(
+                    f"no whole item of {name} fits into a sample of at most {most_rows} rows a group; "
+                    f"raise the number of rows (--rows)."
+                )
             cut[name] = replace(group.take(rows), items=items[name][rows])
         return Embeddings(cut)
 

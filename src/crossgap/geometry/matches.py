@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["join_items", "matched_rows"]
+__all__ = ["join_items", "matched_rows", "one_kind", "same_item"]
 
 
 def matched_rows(n: int, m: int, x_items: Any = None, y_items: Any = None) -> tuple[np.ndarray, np.ndarray]:
@@ -24,8 +24,17 @@ def matched_rows(n: int, m: int, x_items: Any = None, y_items: Any = None) -> tu
     return join_items(x_items, y_items)
 
 
+def one_kind(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return ids of two groups in types that compare: as strings where one side is signed and the other not, say.
+
+    NumPy would bring int64 and uint64 together in float64, where ids above 2^53 run into each other.
+    """
+    return (a, b) if a.dtype.kind == b.dtype.kind else (a.astype(str), b.astype(str))
+
+
 def join_items(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return every (row of a, row of b) with equal ids, in the order of a's rows, then of b's."""
+    a, b = one_kind(a, b)
     order = np.argsort(b, kind="stable")
     low = np.searchsorted(b[order], a, side="left")
     high = np.searchsorted(b[order], a, side="right")
@@ -33,3 +42,14 @@ def join_items(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     a_rows = np.repeat(np.arange(len(a)), count)
     within = np.arange(len(a_rows)) - np.repeat(np.cumsum(count) - count, count)
     return a_rows, order[np.repeat(low, count) + within]
+
+
+def same_item(items: np.ndarray | None, rows: slice, columns: slice) -> np.ndarray | None:
+    """Return which cosines of a block of pair-aligned rows join rows of one item; None where none does.
+
+    Without ids each pair is an item of its own.
+    """
+    if items is None:
+        return np.eye(rows.stop - rows.start, dtype=bool) if rows == columns else None
+    same = items[rows, None] == items[None, columns]
+    return same if same.any() else None

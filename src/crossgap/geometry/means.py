@@ -23,6 +23,7 @@ __all__ = [
     "covariance",
     "mean_row",
     "mean_unit_row",
+    "root_of_square",
     "squared_weight_sums",
     "weight_product_sums",
     "weighted_mean",
@@ -40,6 +41,14 @@ def wide(x: Array) -> Array:
     if getattr(getattr(x, "device", None), "type", "cpu") == "mps":
         return x
     return xp.astype(x, xp.float64)
+
+
+def root_of_square(squares: Array, power: float = 1.0) -> Array:
+    """Return distances, to a power, from their squares; the gradient at distance 0 is 0, as that of ``torch.norm``."""
+    xp = namespace(squares)
+    zero = squares == 0
+    safe = xp.where(zero, xp.ones_like(squares), squares)
+    return xp.where(zero, xp.zeros_like(squares), xp.sqrt(safe) if power == 1 else safe ** (power / 2))
 
 
 def mean_unit_row(x: Rows, *, weights: Any = None, name: str = "x", check: bool = True) -> Array:

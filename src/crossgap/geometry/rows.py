@@ -80,11 +80,17 @@ def check_rows(x: Rows, name: str = "x", *, least: int = 1) -> tuple[int, int]:
 
 
 def check_same_dimension(x: Rows, y: Rows, names: tuple[str, str] = ("x", "y")) -> None:
-    """Raise unless both hold vectors of the same length."""
+    """Raise unless both hold vectors of the same length, in arrays of one library."""
     if x.shape[1] != y.shape[1]:
         raise ValueError(
             f"{names[0]} and {names[1]} must share one space, but their vectors have {x.shape[1]} and {y.shape[1]} "
             f"dimensions; embed both with the same model."
+        )
+    libraries = [namespace(rows).__name__.split(".")[-1] for rows in (x, y)]
+    if libraries[0] != libraries[1]:
+        raise TypeError(
+            f"{names[0]} and {names[1]} must be arrays of one library, but {names[0]} is of {libraries[0]} and "
+            f"{names[1]} of {libraries[1]}; convert one."
         )
 
 

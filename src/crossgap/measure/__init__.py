@@ -5,7 +5,12 @@ Every scalar quantity takes rows (n, d), keywords for its options, and ``weights
 
 from crossgap.measure.alignment import alignment, alignment_noise, alignment_per_pair, pair_distance, relative_alignment
 from crossgap.measure.alignment_noise_profile import AlignmentNoiseProfile, alignment_noise_profile
-from crossgap.measure.centroid_distance import centroid_cosine, centroid_distance, centroid_distance_floor
+from crossgap.measure.centroid_distance import (
+    centroid_cosine,
+    centroid_distance,
+    centroid_distance_floor,
+    centroid_distance_p_value,
+)
 from crossgap.measure.certainty import bootstrap_interval, bootstrap_weights, interval, paired_difference, permutation_p
 from crossgap.measure.cosine_quantiles import CosineDistribution, cosine_quantiles
 from crossgap.measure.cross_uniformity import cross_uniformity
@@ -88,6 +93,7 @@ __all__ = [
     "centroid_cosine",
     "centroid_distance",
     "centroid_distance_floor",
+    "centroid_distance_p_value",
     "conformity_per_row",
     "cosine_quantiles",
     "cross_uniformity",

@@ -2,8 +2,13 @@
 
 from typing import Any
 
-from crossgap.geometry.means import weighted_mean, wide
+import numpy as np
+
+from crossgap.errors import DegenerateError
+from crossgap.geometry.matches import same_item
+from crossgap.geometry.means import root_of_square, weighted_mean, weights_like, wide
 from crossgap.geometry.rows import Array, Rows, check_pair, namespace, unit_blocks
+from crossgap.geometry.similarity import similarity_blocks
 from crossgap.measure.gap_vector import gap_vector
 
 __all__ = ["alignment", "alignment_noise", "alignment_per_pair", "pair_distance", "relative_alignment"]
@@ -47,7 +52,7 @@ def alignment_per_pair(x: Rows, y: Rows, *, power: float = 2.0, check: bool = Tr
         difference = wide(a) - wide(b)
         xp = namespace(a)
         squares = xp.sum(difference * difference, axis=-1)
-        parts.append(squares if power == 2 else squares ** (power / 2))
+        parts.append(squares if power == 2 else root_of_square(squares, power))
     return namespace(x).concat(parts)
 
 
@@ -172,12 +177,12 @@ def alignment_noise(x: Rows, y: Rows, *, weights: Any = None, check: bool = True
     return xp.clip(total - xp.sum(gap * gap, axis=-1), 0.0, None)
 
 
-def relative_alignment(x: Rows, y: Rows, *, weights: Any = None, check: bool = True) -> Array:
+def relative_alignment(x: Rows, y: Rows, *, items: Any = None, weights: Any = None, check: bool = True) -> Array:
     """Mean ratio of a pair's squared distance to that of its nearest unmatched row.
 
     Formula::
 
-        mean_i |x_i - y_i|^2 / min_{j != i} |x_i - y_j|^2        (unit rows)
+        mean_i |x_i - y_i|^2 / min_j |x_i - y_j|^2        (unit rows; j over the pairs of other items)
 
     How to read it: below 1 the match is nearer than the nearest wrong row; 0 is perfect, and there is no upper bound.
     It looks from x to y only; swap the arguments for the other direction.
@@ -186,15 +191,18 @@ def relative_alignment(x: Rows, y: Rows, *, weights: Any = None, check: bool = T
     ----------
     x, y
         Rows (n, d), row i of one matched with row i of the other, n at least 2.
+    items
+        Item ids of the n pairs: pairs of one item (a picture and its five captions) are no negatives of each other.
+        None: each pair is an item.
     weights, check
         As in ``alignment``.
 
     Raises
     ------
     ValueError
-        If the shapes differ, or a row is zero or not finite.
+        If the shapes differ, ``items`` are not one for each pair, or a row is zero or not finite.
     DegenerateError
-        If there are fewer than two pairs, or an unmatched row of y coincides with a row of x.
+        If there are fewer than two pairs or items, or an unmatched row of y coincides with a row of x.
 
     Notes
     -----
@@ -211,16 +219,15 @@ def relative_alignment(x: Rows, y: Rows, *, weights: Any = None, check: bool = T
     >>> float(relative_alignment(np.eye(2), np.array([[1.0, 0.0], [0.0, -1.0]])))
     1.0
     """
-    from crossgap.errors import DegenerateError
-    from crossgap.geometry.similarity import similarity_blocks
-
     check_pair(x, y, least=2)
+    items = check_pair_items(items, int(x.shape[0]))
     xp = namespace(x)
     positives = alignment_per_pair(x, y, check=check)
     nearest: dict[int, Array] = {}
     for rows, columns, block in similarity_blocks(x, y, check=False):
-        if rows == columns:
-            block = block - 8.0 * xp.eye(block.shape[0], dtype=block.dtype, device=block.device)
+        same = same_item(items, rows, columns)
+        if same is not None:
+            block = block - 8.0 * weights_like(same, block)
         best = xp.max(block, axis=1)
         nearest[rows.start] = xp.maximum(nearest[rows.start], best) if rows.start in nearest else best
     negatives = 2.0 - 2.0 * wide(xp.concat([nearest[start] for start in sorted(nearest)]))
@@ -229,3 +236,16 @@ def relative_alignment(x: Rows, y: Rows, *, weights: Any = None, check: bool = T
             "an unmatched row of y coincides with a row of x, so its ratio has no value; drop duplicates first."
         )
     return weighted_mean(positives / negatives, weights)
+
+
+def check_pair_items(items: Any, n: int) -> np.ndarray | None:
+    """Number the items of n pairs, of which there must be two, so that each pair has a negative."""
+    if items is None:
+        return None
+    items = np.asarray(items)
+    if items.shape != (n,):
+        raise ValueError(f"items must have one id for each of the {n} pairs, but their shape is {items.shape}.")
+    found, codes = np.unique(items, return_inverse=True)
+    if len(found) < 2:
+        raise DegenerateError("all pairs are of one item, so none has a negative; give pairs of two items or more.")
+    return codes

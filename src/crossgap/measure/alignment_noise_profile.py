@@ -84,7 +84,7 @@ def alignment_noise_profile(
     -----
     Cost: n d^2 + 4/3 d^3, and d sorts of ``sample`` numbers; files larger than memory stream. With n <= d the
     participation ratio cannot exceed n - 1. The mean of every coordinate of e is zero by construction and not reported.
-    ``nu`` follows the specification's value; its text says root mean square, which is ``nu_rms``.
+    ``nu`` is the mean of the coordinates' standard deviations; their root mean square is ``nu_rms``.
 
     References
     ----------

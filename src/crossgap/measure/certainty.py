@@ -267,7 +267,8 @@ def permutation_p(
 
     Notes
     -----
-    Cost: one measurement for each permutation. ``mmd_p_value`` does all permutations in one pass.
+    Cost: one measurement for each permutation. ``mmd_p_value`` and ``centroid_distance_p_value`` do all permutations in
+    one pass.
 
     References
     ----------
@@ -280,15 +281,9 @@ def permutation_p(
     >>> permutation_p(centroid_distance, x + 1, x - 1, permutations=99)
     0.01
     """
-    if permutations < 1:
-        raise ValueError(f"permutations must be at least 1, but there are {permutations}; 500 is a good number.")
     n, m = x.shape[0], y.shape[0]
-    paired = n == m if paired is None else paired
-    if paired and n != m:
-        raise ValueError(
-            f"paired permutations need groups of one size, but they have {n} and {m} rows; set paired=False."
-        )
-    observed = float(quantity(x, y, **options))
+    paired = permutes_pairs(n, m, permutations, paired)
+    observed = float(_plain(quantity(x, y, **options)))
     xp = namespace(materialise(x))
     pooled = xp.concat([materialise(x), materialise(y)])
     rng = np.random.default_rng(seed)
@@ -300,9 +295,20 @@ def permutation_p(
             index = np.concatenate([index, np.where(swap, np.arange(n), np.arange(n) + n)])
         else:
             index = rng.permutation(n + m)
-        value = float(quantity(take_rows(pooled, index[:n]), take_rows(pooled, index[n:]), **options))
+        value = float(_plain(quantity(take_rows(pooled, index[:n]), take_rows(pooled, index[n:]), **options)))
         reached += value >= observed * (1 - 1e-12)
     return (1 + reached) / (1 + permutations)
+
+
+def permutes_pairs(n: int, m: int, permutations: int, paired: bool | None) -> bool:
+    """Return whether a permutation test swaps within pairs; refuse what has no such test."""
+    if permutations < 1:
+        raise ValueError(f"permutations must be at least 1, but there are {permutations}; 500 is a good number.")
+    if paired and n != m:
+        raise ValueError(
+            f"paired permutations need groups of one size, but they have {n} and {m} rows; set paired=False."
+        )
+    return n == m if paired is None else paired
 
 
 def _value_and_replicates(
@@ -314,7 +320,13 @@ def _value_and_replicates(
     options: dict[str, Any],
 ) -> tuple[float, np.ndarray]:
     weights = _row_weights(groups, items, replicates, seed)
-    return float(quantity(*groups, **options)), np.asarray(quantity(*groups, weights=weights, **options))
+    value, replicated = quantity(*groups, **options), quantity(*groups, weights=weights, **options)
+    return float(_plain(value)), _plain(replicated)
+
+
+def _plain(value: Any) -> np.ndarray:
+    """Return values as a NumPy array, off the device and without their gradient."""
+    return np.asarray(value.detach().cpu() if hasattr(value, "detach") else value)
 
 
 def _row_weights(groups: tuple[Rows, ...], items: Any, replicates: int, seed: int) -> Any:

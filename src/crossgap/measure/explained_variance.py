@@ -89,7 +89,7 @@ def explained_variance_area(x: Rows, *, weights: Any = None, check: bool = True)
 
     References
     ----------
-    As ``explained_variance``; specification A10 and A12.
+    As ``explained_variance``; the area is defined here.
 
     Examples
     --------

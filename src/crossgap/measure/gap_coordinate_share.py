@@ -50,7 +50,7 @@ def gap_coordinate_share(x: Rows, y: Rows, *, coordinates: int = 1, weights: Any
     References
     ----------
     Schrodi et al., *Two Effects, One Trigger*, ICLR 2025, arXiv 2404.07983, section 4.2 (few dimensions carry the
-    gap); specification A7 and erratum 16.
+    gap); the share is defined here (erratum 16).
 
     Examples
     --------

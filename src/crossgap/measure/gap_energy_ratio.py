@@ -68,7 +68,7 @@ def gap_energy_ratio(x: Rows, y: Rows, *, weights: Any = None, check: bool = Tru
 
     References
     ----------
-    Specification A6; the claim that it tests is proposition 1 of Zhang, Sui, Yeung-Levy, *Connect, Collapse, Corrupt*,
+    Defined here; the claim that it tests is proposition 1 of Zhang, Sui, Yeung-Levy, *Connect, Collapse, Corrupt*,
     ICLR 2024, arXiv 2401.08567.
 
     Examples

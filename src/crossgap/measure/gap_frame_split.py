@@ -78,7 +78,7 @@ def gap_frame_split(x: Rows, y: Rows, *, energy: float = 0.9, check: bool = True
     References
     ----------
     Yu et al., *Modality Gap-Driven Subspace Alignment Training Paradigm for Multimodal Large Language Models*, arXiv
-    2602.07026, section 3; specification A7.
+    2602.07026, section 3.
 
     Examples
     --------

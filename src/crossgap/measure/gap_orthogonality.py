@@ -61,7 +61,7 @@ def gap_orthogonality(x: Rows, y: Rows, *, of: str = "x", weights: Any = None, c
     References
     ----------
     The claim that it tests is proposition 1 of Zhang, Sui, Yeung-Levy, *Connect, Collapse, Corrupt*, ICLR 2024, arXiv
-    2401.08567; the quantity is specification A7.
+    2401.08567; the quantity is defined here.
 
     Examples
     --------
@@ -142,7 +142,7 @@ def gap_orthogonality_reference(x: Rows, y: Rows, *, of: str = "x", within: str 
 
     References
     ----------
-    Specification A7 and erratum 16.
+    Defined here (erratum 16).
 
     Examples
     --------

@@ -72,7 +72,7 @@ def gap_span_energy(
     References
     ----------
     The claim that it tests is proposition 1 of Zhang, Sui, Yeung-Levy, *Connect, Collapse, Corrupt*, ICLR 2024, arXiv
-    2401.08567; the quantity is specification A7.
+    2401.08567; the quantity is defined here.
 
     Examples
     --------

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from crossgap.errors import DegenerateError
+from crossgap.geometry.matches import one_kind
 
 __all__ = ["HeldOut", "deal_test_sets", "rows_together"]
 
@@ -38,6 +39,9 @@ def rows_together(
     for items, rows in ((x_items, n), (y_items, m)):
         if items.shape != (rows,):
             raise ValueError(f"item ids must be one for each of the {rows} rows, but their shape is {items.shape}.")
+    x_items, y_items = one_kind(x_items, y_items)
+    if split_by is None and not np.isin(x_items, y_items).any():
+        return None
     numbers = np.unique(np.concatenate([x_items, y_items]), return_inverse=True)[1]
     return numbers[:n], numbers[n:]
 

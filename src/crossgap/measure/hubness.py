@@ -130,7 +130,7 @@ def hubness_gini(
 
     References
     ----------
-    Specification A15.
+    Defined here, from the counts of ``k_occurrence``.
 
     Examples
     --------
@@ -180,7 +180,7 @@ def hubness_max(
 
     References
     ----------
-    Specification A15.
+    Defined here, from the counts of ``k_occurrence``.
 
     Examples
     --------
@@ -229,7 +229,7 @@ def antihub_share(
 
     References
     ----------
-    Radovanović, Nanopoulos, Ivanović, *Hubs in Space*, JMLR 2010; specification A15.
+    Radovanović, Nanopoulos, Ivanović, *Hubs in Space*, JMLR 2010.
 
     Examples
     --------
@@ -280,7 +280,7 @@ def top_hub_share(
 
     References
     ----------
-    Specification A15.
+    Defined here, from the counts of ``k_occurrence``.
 
     Examples
     --------
@@ -321,7 +321,7 @@ def hubness_scores(
 
     References
     ----------
-    Specification A15.
+    Defined here, from the counts of ``k_occurrence``.
 
     Examples
     --------

@@ -48,7 +48,7 @@ def median_rank(
 
     References
     ----------
-    Specification A16.
+    Defined here, from the ranks of ``retrieval_ranks``; both are standard measures of retrieval.
 
     Examples
     --------
@@ -98,7 +98,7 @@ def mean_reciprocal_rank(
 
     References
     ----------
-    Specification A16.
+    Defined here, from the ranks of ``retrieval_ranks``; both are standard measures of retrieval.
 
     Examples
     --------

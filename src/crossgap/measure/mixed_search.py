@@ -146,7 +146,7 @@ def mixed_search(
 
     References
     ----------
-    Specification of the report, mixed search; no paper.
+    Defined here; no paper states it.
 
     Examples
     --------

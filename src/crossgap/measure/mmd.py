@@ -11,6 +11,7 @@ from crossgap.geometry.potentials import log_mean_potential
 from crossgap.geometry.ranks import match_cosines
 from crossgap.geometry.rows import Array, Rows, check_rows, check_same_dimension, group_weights, namespace
 from crossgap.geometry.similarity import similarity_blocks
+from crossgap.measure.certainty import permutes_pairs
 
 __all__ = ["median_squared_distance", "mmd", "mmd_p_value"]
 
@@ -226,13 +227,7 @@ def mmd_p_value(
     n, _ = check_rows(x, "x", least=2)
     m, _ = check_rows(y, "y", least=2)
     check_same_dimension(x, y)
-    if permutations < 1:
-        raise ValueError(f"permutations must be at least 1, but there are {permutations}; 500 is a good number.")
-    paired = n == m if paired is None else paired
-    if paired and n != m:
-        raise ValueError(
-            f"paired permutations need groups of one size, but they have {n} and {m} rows; set paired=False."
-        )
+    paired = permutes_pairs(n, m, permutations, paired)
     sharpnesses = _sharpnesses(x, y, kernel, bandwidth, seed, check)
     signs = _label_signs(n, m, permutations, paired, seed)
     values = _permuted_mmd(x, y, sharpnesses, signs)

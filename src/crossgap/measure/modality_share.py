@@ -62,7 +62,7 @@ def modality_share_at_k(
 
     References
     ----------
-    Specification of the report, mixed search; no paper.
+    Defined here; no paper states it.
 
     Examples
     --------
@@ -109,7 +109,7 @@ def modality_share_excess(
 
     References
     ----------
-    Specification of the report, mixed search; no paper.
+    Defined here; no paper states it.
 
     Examples
     --------

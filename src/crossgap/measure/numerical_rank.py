@@ -100,7 +100,7 @@ def numerical_rank(
 
     References
     ----------
-    Golub and Van Loan, *Matrix Computations*, 4th edition, section 5.4.1; specification A9.
+    Golub and Van Loan, *Matrix Computations*, 4th edition, section 5.4.1.
 
     Examples
     --------

@@ -51,8 +51,7 @@ def participation_ratio(
 
     References
     ----------
-    Gao et al., *A theory of multineuronal dimensionality, dynamics and measurement*, bioRxiv 214262; used for CLIP in
-    specification A9 and A12.
+    Gao et al., *A theory of multineuronal dimensionality, dynamics and measurement*, bioRxiv 214262.
 
     Examples
     --------

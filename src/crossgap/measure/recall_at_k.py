@@ -69,7 +69,7 @@ def recall_at_k(
 
     References
     ----------
-    Fahim, Murphy, Fyshe, arXiv 2405.18570, tables 4 and 10; specification A16.
+    Fahim, Murphy, Fyshe, arXiv 2405.18570, tables 4 and 10.
 
     Examples
     --------

@@ -146,7 +146,7 @@ def retrieval_ranks(
 
     References
     ----------
-    Specification A16 and conventions (ties).
+    Defined here; docs/conventions.md says how ties count.
 
     Examples
     --------
@@ -186,7 +186,7 @@ def retrieval_ranks_both(
 
     References
     ----------
-    Specification A16.
+    Defined here.
 
     Examples
     --------

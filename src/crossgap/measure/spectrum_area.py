@@ -53,8 +53,8 @@ def spectrum_area(
         "spectrum", "cumulative" or "variance". The source gives no formula, and the sign of its correlation with
         retrieval turns on the choice (erratum 26).
     m
-        Draw this many rows at random, without repetition, so that all groups have the same r; None takes all rows. The
-        specification uses 50.
+        Draw this many rows at random, without repetition, so that all groups have the same r; None takes all rows; 50
+        is a good number.
     repeats
         Number of draws of ``m`` rows; the result is their mean.
     seed
@@ -85,7 +85,7 @@ def spectrum_area(
     References
     ----------
     Aziz and Rahim, *Topological Perspectives on Optimal Multimodal Embedding Spaces*, arXiv 2405.18867; the three
-    readings are specification A10.
+    readings are defined here.
 
     Examples
     --------
@@ -106,7 +106,7 @@ def spectrum_area(
             f"m must lie between 3 and the number of rows, {n}, but it is {m}; give a smaller or larger one."
         )
     if repeats < 1:
-        raise ValueError(f"repeats must be at least 1, but it is {repeats}; the specification uses 10.")
+        raise ValueError(f"repeats must be at least 1, but it is {repeats}; 10 is a good number.")
     random = np.random.default_rng(seed)
     areas = [_area(take_rows(x, np.sort(random.permutation(n)[:m])), kind, None, check) for _ in range(repeats)]
     return sum(areas[1:], start=areas[0]) / repeats

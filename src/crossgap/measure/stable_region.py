@@ -5,10 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from crossgap.geometry.means import weighted_mean, wide
+from crossgap.geometry.matches import same_item
+from crossgap.geometry.means import weighted_mean, weights_like, wide
 from crossgap.geometry.ranks import match_cosines
 from crossgap.geometry.rows import Array, Rows, check_pair, namespace
 from crossgap.geometry.similarity import similarity_blocks
+from crossgap.measure.alignment import check_pair_items
 
 __all__ = ["StableRegion", "stable_region", "stable_region_per_anchor", "stable_region_width"]
 
@@ -36,7 +38,14 @@ class StableRegion:
 
 
 def stable_region(
-    x: Rows, y: Rows, *, temperature: float = 0.01, delta: float = 0.01, weights: Any = None, check: bool = True
+    x: Rows,
+    y: Rows,
+    *,
+    temperature: float = 0.01,
+    delta: float = 0.01,
+    items: Any = None,
+    weights: Any = None,
+    check: bool = True,
 ) -> Array:
     """Share of anchors whose contrastive loss is so small that training leaves them where they are.
 
@@ -46,7 +55,7 @@ def stable_region(
         r_i = s_ii - max_{j != i} s_ij                     (margin)
         o_i = sum_{j != i} exp((s_ij - max_{j != i} s_ij) / T)        (effective number of hard negatives)
 
-    with s_ij the cosine of x_i and y_j and T the temperature.
+    with s_ij the cosine of x_i and y_j and T the temperature; j != i stands for the pairs j of other items.
 
     How to read it: range [0, 1]; near 1 the loss is spent, and what gap and alignment noise are left will stay. The
     lower the temperature, the smaller the margin that suffices: a gap can outlive a loss of zero. Anchors are the rows
@@ -60,6 +69,9 @@ def stable_region(
         That of the model, 1 / logit scale; CLIP ends at 0.01.
     delta
         Loss of one anchor, in nats, below which it counts as at rest.
+    items
+        Item ids of the n pairs: pairs of one item (a picture and its five captions) are no negatives of each other.
+        None: each pair is an item.
     weights
         Weightings (n, b) of the anchors for a bootstrap, the negatives kept; then the result is (b,).
     check
@@ -72,14 +84,16 @@ def stable_region(
     Raises
     ------
     ValueError
-        If the shapes differ, ``temperature`` or ``delta`` is not above 0, or a row is zero or not finite.
+        If the shapes differ, ``temperature`` or ``delta`` is not above 0, ``items`` are not one for each pair, or a
+        row is zero or not finite.
     DegenerateError
-        If there are fewer than two pairs.
+        If there are fewer than two pairs or items.
 
     Notes
     -----
     Cost: 2 n^2 d flops and n^2 exponentials, in blocks of a few MiB, summed in the log domain. The negatives are all
-    other rows of ``y``: with more rows there are more of them than in a training batch, so the share falls as n grows.
+    rows of ``y`` of other items: with more rows there are more of them than in a training batch, so the share falls as
+    n grows.
     Ignores a rotation of both groups and the order of pairs.
 
     References
@@ -93,12 +107,12 @@ def stable_region(
     >>> float(stable_region(np.eye(2), np.eye(2))), float(stable_region(np.eye(2), np.eye(2), temperature=1.0))
     (1.0, 0.0)
     """
-    inside = stable_region_per_anchor(x, y, temperature=temperature, delta=delta, check=check).inside
-    return weighted_mean(wide(inside), weights)
+    found = stable_region_per_anchor(x, y, temperature=temperature, delta=delta, items=items, check=check)
+    return weighted_mean(wide(found.inside), weights)
 
 
 def stable_region_per_anchor(
-    x: Rows, y: Rows, *, temperature: float = 0.01, delta: float = 0.01, check: bool = True
+    x: Rows, y: Rows, *, temperature: float = 0.01, delta: float = 0.01, items: Any = None, check: bool = True
 ) -> StableRegion:
     """Margin, effective number of hard negatives and threshold of every anchor.
 
@@ -107,7 +121,7 @@ def stable_region_per_anchor(
 
     Parameters
     ----------
-    x, y, temperature, delta, check
+    x, y, temperature, delta, items, check
         As in ``stable_region``.
 
     Raises
@@ -129,18 +143,21 @@ def stable_region_per_anchor(
     """
     n, _ = check_pair(x, y, least=2)
     _check_positive(temperature, delta)
+    items = check_pair_items(items, n)
     xp = namespace(x)
     anchors = np.arange(n)
     positives = match_cosines(x, y, (anchors, anchors), check=check)
     found: dict[int, tuple[Array, Array]] = {}
     for rows, columns, block in similarity_blocks(x, y, check=False):
-        if rows == columns:
-            block = block - 8.0 * xp.eye(block.shape[0], dtype=block.dtype, device=block.device)
+        same = same_item(items, rows, columns)
+        negative = 1.0 if same is None else weights_like(~same, block)
+        if same is not None:
+            block = block - 8.0 * (1.0 - negative)
         highest = xp.max(block, axis=1)
         before = found.get(rows.start)
         if before is not None:
             highest = xp.maximum(highest, before[0])
-        total = wide(xp.sum(xp.exp((block - highest[:, None]) / temperature), axis=1))
+        total = wide(xp.sum(negative * xp.exp((block - highest[:, None]) / temperature), axis=1))
         if before is not None:
             total = total + before[1] * xp.exp(wide(before[0] - highest) / temperature)
         found[rows.start] = highest, total
@@ -180,7 +197,7 @@ def stable_region_width(n: int, temperature: float, delta: float = 0.01, *, nece
 
     References
     ----------
-    Zhang, Sui, Yeung-Levy, arXiv 2401.08567, lemmas 3 and 4; specification A19.
+    Zhang, Sui, Yeung-Levy, arXiv 2401.08567, lemmas 3 and 4.
 
     Examples
     --------

@@ -3,8 +3,7 @@
     Embeddings --select two groups--> Selection (rows, item codes, bootstrap counts) --quantities--> Measurement, ...
 
 For each group, then for each two groups, the quantities of ``QUANTITIES`` are called one by one. Those over all pairs
-of rows see a sub-sample of large groups; its size stands in their options. Replicates of all quantities share one draw
-of item counts, so intervals of differences can be taken later.
+of rows see a sub-sample of large groups; its size stands in their options.
 """
 
 import difflib
@@ -16,21 +15,23 @@ from typing import Any
 
 import numpy as np
 
-from crossgap import __version__
+from crossgap import __version__, measure
 from crossgap.data.embeddings import Embeddings
 from crossgap.errors import DegenerateError
 from crossgap.geometry.rows import check_lengths, check_rows
 from crossgap.measure.certainty import LEAST_ITEMS
 from crossgap.report.gap_report import GapReport
 from crossgap.report.mixed_search import MIXED_SEARCH, mixed_search
-from crossgap.report.quantities import DIRECTED, GROUP, MATCHES, PAIRS, QUANTITIES, RANKS, Quantity
+from crossgap.report.quantities import DIRECTED, GROUP, INDEPENDENT, MATCHES, PAIRS, QUANTITIES, RANKS, Quantity
 from crossgap.report.score_bands import SCORE_BANDS, cosine_bands, score_bands
-from crossgap.report.selection import Selection, Settings, bounds
+from crossgap.report.selection import Selection, Settings, bounds, numbers
 from crossgap.results import Measurement
 
 __all__ = ["MEASURED", "collect"]
 
 MEASURED = (*QUANTITIES, *SCORE_BANDS, *MIXED_SEARCH)  # every name that a report may hold
+
+_MOST_PAIRS = 50_000
 
 
 def collect(
@@ -169,18 +170,37 @@ def _measured(quantity: Quantity, chosen: Selection, options: Mapping[str, Any])
         return _skipped(quantity, chosen, options, f"needs pairs: {codes.reason}")
     rows = tuple(chosen.groups[name].vectors for name in chosen.measured)
     keywords: dict[str, Any] = {}
+    facts: dict[str, Any] = {}
     weights: Any = None
-    if quantity.takes == GROUP:
+    if quantity.takes == INDEPENDENT:
+        if not chosen.one_row_an_item:
+            return _skipped(quantity, chosen, options, "needs independent rows, but several rows show one item")
+        if codes.reason is None:
+            rows = (chosen.pairs.x, chosen.pairs.y)
+            facts = {"pair_count": len(chosen.pairs)}
+        keywords = {"paired": codes.reason is None}
+    elif quantity.takes == GROUP:
         weights = chosen.weights(codes.x)
     elif quantity.takes == PAIRS:
         rows = (chosen.pairs.x, chosen.pairs.y)
-        weights = chosen.weights(chosen.pairs.items)
-    elif quantity.takes in (DIRECTED, RANKS):
+        facts = {"pair_count": len(chosen.pairs)}
+        if quantity.function is measure.stable_region:  # all pairs of pairs
+            if len(chosen.pairs) > _MOST_PAIRS:
+                return _skipped(quantity, chosen, options, f"{len(chosen.pairs)} pairs are too many")
+            keywords = {"items": chosen.pairs.items}
+        if len(np.unique(chosen.pairs.items)) >= LEAST_ITEMS:
+            weights = chosen.weights(chosen.pairs.items)
+    elif quantity.takes == RANKS:
+        answered = chosen.both_ranks[0].answered
+        facts = {"answered": len(answered)}
+        if len(np.unique(codes.x[answered])) >= LEAST_ITEMS:
+            weights = chosen.weights(codes.x)
+    elif quantity.takes == DIRECTED:
         weights = chosen.weights(codes.x)
     else:
         keywords = {"x_items": codes.x, "y_items": codes.y} if quantity.takes == MATCHES else {}
         weights = None if chosen.counts is None else (chosen.weights(codes.x), chosen.weights(codes.y))
-    return _value(quantity, chosen, rows, options, keywords, weights)
+    return _value(quantity, chosen, rows, options, keywords, weights, facts)
 
 
 def _value(
@@ -190,24 +210,45 @@ def _value(
     options: Mapping[str, Any],
     keywords: Mapping[str, Any],
     weights: Any,
+    facts: Mapping[str, Any],
 ) -> Measurement:
     seeded = {"seed": chosen.settings.seed} if quantity.seeded else {}
     call = {**options, **seeded, **keywords}
     function = quantity.function
     if quantity.takes == RANKS:
         function, rows = getattr(chosen.both_ranks[0], quantity.name), ()
+    values = None
+    if quantity.weighted and weights is not None:
+        try:
+            with np.errstate(divide="ignore", invalid="ignore"):  # a replicate may draw nothing that counts
+                values = numbers(function(*rows, weights=weights, **call))
+        except DegenerateError:  # of a replicate; the plain value may exist
+            values = None
     try:
-        if quantity.weighted and weights is not None:
-            values = np.asarray(function(*rows, weights=weights, **call))
-            found = bounds(values, chosen.settings, quantity.lowest, quantity.highest)
-            value = float(values[0])
-        else:
-            value, found = float(function(*rows, **call)), None
+        value = float(numbers(function(*rows, **call))[0]) if values is None else float(values[0])
+        found = None if values is None else _bounds(quantity, chosen, values)
     except DegenerateError as error:
         return _skipped(quantity, chosen, options, str(error))
-    return Measurement(
-        name=quantity.name, groups=chosen.measured, value=value, interval=found, options={**options, **chosen.sizes}
-    )
+    shown = {**options, **facts, **chosen.sizes}
+    if quantity.weighted and weights is not None and found is None:
+        shown["no_interval"] = "some replicates have no value"
+    return Measurement(name=quantity.name, groups=chosen.measured, value=value, interval=found, options=shown)
+
+
+def _bounds(quantity: Quantity, chosen: Selection, values: np.ndarray) -> tuple[float, float] | None:
+    n = len(chosen.groups[chosen.names[0]])
+    highest = min(quantity.highest, n - 1, chosen.groups.dimension) if quantity.dimension else quantity.highest
+    items = chosen.codes.count if quantity.share else None
+    try:
+        low, high = bounds(values, chosen.settings, quantity.lowest, highest, share_of=items)
+    except DegenerateError:
+        return None
+    if quantity.function is measure.centroid_distance:  # two samples of one distribution lie a floor apart
+        x, y = (chosen.groups[name].vectors for name in chosen.names)
+        items_of = {"x_items": chosen.codes.x, "y_items": chosen.codes.y}
+        floor = float(numbers(measure.centroid_distance_floor(x, y, **items_of))[0])
+        low = max(0.0, low**2 - floor**2) ** 0.5
+    return low, high
 
 
 def _skipped(quantity: Quantity, chosen: Selection, options: Mapping[str, Any], reason: str) -> Measurement:

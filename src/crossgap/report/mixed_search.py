@@ -18,7 +18,7 @@ _SHOWN = 10
 
 def mixed_search(embeddings: Embeddings, queries: str, settings: Settings) -> Iterator[Measurement]:
     """Search a corpus of all groups with each row of one group, which leaves itself out."""
-    chosen = embeddings.sample_items(settings.most_rows, seed=settings.seed)
+    chosen = embeddings.sample_items(settings.most_rows, seed=settings.seed, proportional=True)
     corpus = {name: group.vectors for name, group in chosen.items()}
     sizes = {"n": len(chosen[queries]), "corpus": {name: len(group) for name, group in chosen.items()}}
     if chosen is not embeddings:
@@ -28,11 +28,14 @@ def mixed_search(embeddings: Embeddings, queries: str, settings: Settings) -> It
     items = np.unique(chosen.row_items[queries], return_inverse=True)[1]
     counts = item_counts(int(items.max()) + 1, settings)
     weights = None if counts is None else counts[items]
-    for name in dict.fromkeys(group.partition("/")[0] for group in chosen):
+    for name in chosen:
         expected = search.corpus_share(name)
         values = np.atleast_1d(search.modality_share(name, weights))
         for quantity, shift in (("modality_share_at_k", 0.0), ("modality_share_excess", expected)):
-            found = None if counts is None else bounds(values - shift, settings, -shift, 1 - shift)
+            found = None
+            if counts is not None:
+                low, high = bounds(values, settings, 0, 1, share_of=len(counts))
+                found = low - shift, high - shift
             yield Measurement(
                 name=quantity,
                 groups=(queries, name),

@@ -17,6 +17,7 @@ GROUPS = "two groups"  # f(x, y), any sizes
 MATCHES = "two groups and which rows match"  # f(x, y, x_items=, y_items=)
 PAIRS = "pairs"  # f(x, y), row by row
 DIRECTED = "queries and a gallery"  # f(queries, gallery), both ways
+INDEPENDENT = "two groups of independent rows"  # f(x, y, paired=): permutation tests
 RANKS = "places of right answers"  # the method of RetrievalRanks that has the function's name, both ways
 
 
@@ -32,6 +33,8 @@ class Quantity:
     needs_pairs: bool = False
     seeded: bool = False
     weighted: bool = True
+    share: bool = False  # a share of rows, whose interval on a bound needs another form
+    dimension: bool = False  # at most the rank of the rows
     by_default: bool = True
     variants: tuple[Mapping[str, Any], ...] = field(default=({},))
 
@@ -48,7 +51,8 @@ def _table(*rows: Quantity) -> dict[str, Quantity]:
 QUANTITIES = _table(
     # how large the gap is
     Quantity(function=measure.centroid_distance, takes=GROUPS, lowest=0, highest=2),
-    Quantity(function=measure.centroid_distance_floor, takes=GROUPS, lowest=0, weighted=False),
+    Quantity(function=measure.centroid_distance_floor, takes=MATCHES, lowest=0, weighted=False),
+    Quantity(function=measure.centroid_distance_p_value, takes=INDEPENDENT, seeded=True, weighted=False),
     Quantity(function=measure.centroid_cosine, takes=GROUPS, lowest=-1, highest=1),
     Quantity(function=measure.relative_modality_gap, takes=MATCHES, lowest=0, highest=1, needs_pairs=True),
     Quantity(
@@ -57,10 +61,11 @@ QUANTITIES = _table(
         lowest=0,
         highest=1,
         seeded=True,
+        share=True,
         variants=({"C": 1.0}, {"C": 100.0}),
     ),
     Quantity(function=measure.mmd, takes=GROUPS, all_pairs=True, seeded=True),
-    Quantity(function=measure.mmd_p_value, takes=GROUPS, all_pairs=True, seeded=True, weighted=False),
+    Quantity(function=measure.mmd_p_value, takes=INDEPENDENT, all_pairs=True, seeded=True, weighted=False),
     Quantity(function=measure.energy_distance, takes=GROUPS, all_pairs=True),
     Quantity(function=measure.frechet_mean_part, takes=GROUPS, lowest=0),
     Quantity(function=measure.frechet_covariance_part, takes=GROUPS, lowest=0),
@@ -93,16 +98,18 @@ QUANTITIES = _table(
     Quantity(
         function=measure.effective_dimension,
         takes=GROUP,
+        dimension=True,
         lowest=1,
         variants=tuple({"quantile": share} for share in (0.9, 0.95, 0.99)),
     ),
-    Quantity(function=measure.participation_ratio, takes=GROUP, lowest=1),
-    Quantity(function=measure.entropy_rank, takes=GROUP, lowest=1),
+    Quantity(function=measure.participation_ratio, takes=GROUP, dimension=True, lowest=1),
+    Quantity(function=measure.entropy_rank, takes=GROUP, dimension=True, lowest=1),
     Quantity(function=measure.spectrum_area, takes=GROUP, lowest=0, highest=1),
     # retrieval
     Quantity(
         function=measure.recall_at_k,
         takes=RANKS,
+        share=True,
         all_pairs=True,
         lowest=0,
         highest=1,

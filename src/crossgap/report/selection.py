@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from crossgap import measure
 from crossgap.data.embeddings import Embeddings
 from crossgap.measure.certainty import LEAST_ITEMS, draw_counts, interval
 
-__all__ = ["Selection", "Settings", "bounds", "item_counts"]
+__all__ = ["Selection", "Settings", "bounds", "item_counts", "numbers"]
 
 _MOST_COUNTS = 100_000_000  # bytes of bootstrap counts; more items than this allows get fewer replicates
 _FEWEST_REPLICATES = 40
@@ -78,6 +79,11 @@ class Selection:
         """The aligned view of both groups."""
         return self.groups.pairs(*self.names)
 
+    @cached_property
+    def one_row_an_item(self) -> bool:
+        """Whether no two rows of a group show the same item, so that the rows are independent."""
+        return all(len(np.unique(codes)) == len(codes) for codes in (self.codes.x, self.codes.y))
+
     @property
     def sizes(self) -> dict[str, Any]:
         """Numbers of rows and dimensions; the full sizes behind a sub-sample; replicates, if fewer than asked."""
@@ -110,11 +116,29 @@ class Selection:
 
 
 def bounds(
-    values: np.ndarray, settings: Settings, lowest: float = -np.inf, highest: float = np.inf
+    values: np.ndarray,
+    settings: Settings,
+    lowest: float = -np.inf,
+    highest: float = np.inf,
+    *,
+    share_of: int | None = None,
 ) -> tuple[float, float]:
-    """Turn the plain value and those of the replicates into bounds."""
+    """Turn the plain value and those of the replicates into bounds.
+
+    A share of ``share_of`` items that is 0 or 1 in every replicate gets Wilson's interval: resampling cannot show what
+    was never seen.
+    """
+    if share_of is not None and values[0] in (0.0, 1.0) and np.ptp(values) == 0:
+        z = NormalDist().inv_cdf((1 + settings.level) / 2)
+        reach = z * z / (share_of + z * z)
+        return (0.0, reach) if values[0] == 0.0 else (1.0 - reach, 1.0)
     found = interval(float(values[0]), values[1:], level=settings.level, lowest=lowest, highest=highest)
     return found.low, found.high
+
+
+def numbers(values: Any) -> np.ndarray:
+    """Return what a quantity gave as a NumPy array, whatever its library, device and gradient."""
+    return np.atleast_1d(np.asarray(values.detach().cpu() if hasattr(values, "detach") else values))
 
 
 @lru_cache(maxsize=2)

@@ -13,6 +13,7 @@ _SECTIONS = {
     "The gap": (
         "centroid_distance",
         "centroid_distance_floor",
+        "centroid_distance_p_value",
         "relative_modality_gap",
         "linear_separability",
         "mmd",
@@ -46,7 +47,7 @@ def lines(report: GapReport, *, width: int = 100) -> Iterator[str]:
     width = max(60, min(width, 120))
     pairs = group_pairs(report)
     for x, y in pairs:
-        yield from textwrap.wrap(headline(report, x, y), width)
+        yield from textwrap.wrap(headline(report, x, y), width)  # none where only other quantities were asked for
     for x, y in pairs[:_MOST_PAIRS_IN_FULL]:
         for sentence in verdicts(report, x, y):
             yield from textwrap.wrap(f"- {sentence}", width, subsequent_indent="  ")
@@ -145,11 +146,13 @@ def _aside(report: GapReport, width: int) -> Iterator[str]:
     sampled = sorted({row.name for row in report.measurements if "sampled_from" in row.options})
     notes = [f"skipped: {', '.join(dict.fromkeys(names))}: {reason.rstrip('.')}." for reason, names in skipped.items()]
     if sampled:
-        notes.append(f"on a sub-sample of {report.settings['rows']} rows a group (--rows): {', '.join(sampled)}")
+        notes.append(f"on at most {report.settings['rows']} rows of a group (--rows): {', '.join(sampled)}")
     notes += report.settings.get("notes", [])
     inputs = ", ".join(f"{facts['group']} {facts['n']} x {facts['d']}" for facts in report.inputs)
-    certainty = f"{report.settings['level']:.0%} intervals from {report.settings['bootstrap']} bootstrap replicates"
-    if not report.settings["bootstrap"]:
+    fewer = {int(row.options["replicates"]) for row in report.measurements if "replicates" in row.options}
+    drawn = f"{min(fewer)} to {report.settings['bootstrap']}" if fewer else f"{report.settings['bootstrap']}"
+    certainty = f"{report.settings['level']:.0%} intervals from {drawn} bootstrap replicates"
+    if not report.settings["bootstrap"] or all(row.interval is None for row in report.measurements):
         certainty = "no intervals"
     yield ""
     yield from textwrap.wrap(f"{inputs}; rows brought to length 1; {certainty}, seed {report.settings['seed']}.", width)

@@ -8,10 +8,11 @@ from crossgap.results import Measurement
 
 __all__ = ["group_pairs", "headline", "verdicts"]
 
-_CLEARLY_SEPARATE = 0.95  # accuracy of telling the groups apart
-_CHANCE = 2.0  # centroid distances below this many floors are left to the permutation test
+_CLEARLY_SEPARATE = 0.9  # of the way from naming the larger group always to telling all rows apart
+_CHANCE = 2.0  # floors that a centroid distance must exceed where rows are not independent
 _SIGNIFICANT = 0.05
-_NOTICEABLE_SHARE = 0.05
+_NOTICEABLE = 0.2  # of the share of the corpus
+_LISTS = 3  # a corpus shorter than so many lists is too small to judge
 
 
 def group_pairs(report: GapReport) -> list[tuple[str, str]]:
@@ -24,35 +25,46 @@ def headline(report: GapReport, x: str, y: str) -> str:
     """Say in one line how far two groups lie apart, how certain that is, and whether it is a gap at all."""
     distance = report.find("centroid_distance", x, y)
     if distance is None or distance.value is None:
-        return f"{x} and {y}: the centroid distance was not measured."
+        return ""
     floor = report.value("centroid_distance_floor", x, y)
     if floor is None:  # only some quantities were asked for
         return f"{x} and {y}: centroid distance {_with_interval(distance)}."
-    accuracy = report.value("linear_separability", x, y)
-    if _is_chance(distance.value, floor, report.value("mmd_p_value", x, y)):
-        size = f"no offset beyond chance (centroid distance {_with_interval(distance)}, chance alone gives {floor:.3f})"
-        if accuracy is not None and accuracy >= _CLEARLY_SEPARATE:
-            return f"{x} and {y} have {size}, yet a linear classifier tells them apart in {accuracy:.1%} of cases."
-        return f"{x} and {y} have {size}."
-    if accuracy is None:
-        kind = "an offset"
-    elif accuracy >= _CLEARLY_SEPARATE:
-        kind = "a clear modality gap"
-    else:
-        kind = "an offset, but overlapping groups"
-    told = "" if accuracy is None else f"; a linear classifier tells them apart in {accuracy:.1%} of cases"
-    chance = "" if floor is None else f", chance alone {floor:.3f}"
-    return f"{x} and {y} show {kind}: centroid distance {_with_interval(distance)}{chance}{told}."
+    told, separate = _told_apart(report, x, y)
+    size = f"centroid distance {_with_interval(distance)}, chance alone {floor:.3f}"
+    if not _has_offset(report, x, y):
+        but = ", yet they differ in shape" if separate else ""
+        return f"{x} and {y} show no offset beyond chance{but}: {size}{told}."
+    overlapping = "an offset, but overlapping groups" if told else "an offset"
+    kind = "a clear modality gap" if separate else overlapping
+    return f"{x} and {y} show {kind}: {size}{told}."
 
 
-def _is_chance(distance: float, floor: float, p: float | None) -> bool:
-    """Tell an offset that two samples of one distribution show from a gap, if possible by the permutation test."""
-    return distance < _CHANCE * floor and (p is None or p >= _SIGNIFICANT)
+def _told_apart(report: GapReport, x: str, y: str) -> tuple[str, bool]:
+    """Return the clause on the classifier, and whether it does far better than naming the larger group always."""
+    found = report.find("linear_separability", x, y)
+    if found is None or found.value is None:
+        return "", False
+    n, m = (float(found.options.get(size, 1)) for size in "nm")
+    majority = max(n, m) / (n + m)
+    guess = "" if n == m else f" (naming the larger group always: {majority:.1%})"
+    clause = f"; a linear classifier tells them apart in {found.value:.1%} of cases{guess}"
+    return clause, found.value >= majority + _CLEARLY_SEPARATE * (1 - majority)
+
+
+def _has_offset(report: GapReport, x: str, y: str) -> bool:
+    """Tell a gap from the distance of two samples of one distribution: by permutation, else by the floor."""
+    p = report.value("centroid_distance_p_value", x, y)
+    if p is not None:
+        return p < _SIGNIFICANT
+    distance, floor = report.value("centroid_distance", x, y), report.value("centroid_distance_floor", x, y)
+    return distance is None or floor is None or distance > _CHANCE * floor
 
 
 def verdicts(report: GapReport, x: str, y: str) -> Iterator[str]:
     """Say task by task what the gap costs, one sentence each, and what could not be said."""
     yield from _scores(report, x, y)
+    for queries, gallery in ((x, y), (y, x)):
+        yield from _threshold(report, queries, gallery)
     for queries, other in ((x, y), (y, x)):
         yield from _mixed(report, queries, other)
     yield from _retrieval(report, x, y)
@@ -70,29 +82,31 @@ def _with_interval(found: Measurement, digits: int = 3) -> str:
 
 
 def _scores(report: GapReport, x: str, y: str) -> Iterator[str]:
-    matched, unmatched, *within = (
-        None if value is None else f"{value:.2f}".replace("-0.00", "0.00")
-        for value in (
-            report.value("matched_cosine", x, y),
-            report.value("unmatched_cosine", x, y),
-            report.value("within_cosine", x),
-            report.value("within_cosine", y),
-        )
+    match = report.find("matched_cosine", x, y)
+    unmatched, within_x, within_y = (
+        report.value("unmatched_cosine", x, y),
+        report.value("within_cosine", x),
+        report.value("within_cosine", y),
     )
-    if unmatched is None or None in within:
+    if unmatched is None or within_x is None or within_y is None:
         return
-    if matched is None:
+    pairs = f"two rows of {x} and {y} of different items score {_score(unmatched)} on average"
+    inside = f"two rows of {x} {_score(within_x)}, two of {y} {_score(within_y)}"
+    if match is None or match.value is None:
+        yield f"Scores: {pairs}, {inside}. What a match scores cannot be said without pairs."
+        return
+    if match.interval is not None and match.interval[0] <= unmatched:
         yield (
-            f"Scores: two unrelated rows of {x} and {y} score {unmatched} on average, two of {x} {within[0]}, "
-            f"two of {y} {within[1]}. What a match scores cannot be said without pairs."
+            f"Scores: a match scores {_score(match.value)}, no more than others: {pairs}. Are the rows of both groups "
+            f"in one order? crossgap doctor tells."
         )
         return
-    yield (
-        f"Scores: a match scores {matched} on average and unrelated rows of {x} and {y} {unmatched}, yet two "
-        f"unrelated rows of {x} score {within[0]} and of {y} {within[1]}: compare scores of one kind only."
-    )
-    for queries, gallery in ((x, y), (y, x)):
-        yield from _threshold(report, queries, gallery)
+    warning = ": compare scores of one kind only" if max(within_x, within_y) > match.value else ""
+    yield f"Scores: a match scores {_score(match.value)}; {pairs}, {inside}{warning}."
+
+
+def _score(value: float) -> str:
+    return f"{value:.2f}".replace("-0.00", "0.00")
 
 
 def _threshold(report: GapReport, queries: str, gallery: str) -> Iterator[str]:
@@ -100,40 +114,59 @@ def _threshold(report: GapReport, queries: str, gallery: str) -> Iterator[str]:
     if cut is None:
         return
     asked = float(cut.options.get("asked", 0))
+    searched = f"{queries} searching {_gallery(cut, gallery)}"
+    best = report.value("threshold_at_precision", queries, gallery, result="best_precision")
     if cut.value is None:
-        best = report.value("threshold_at_precision", queries, gallery, result="best_precision")
-        reached = "" if best is None else f"; the best cosine gives {best:.0%}"
-        yield f"Threshold, {queries} searching {gallery}: no cosine gives precision {asked:.0%}{reached}."
+        if best is None or best >= asked:
+            yield f"Threshold, {searched}: none ({str(cut.reason).rstrip('.')})."
+        else:
+            yield f"Threshold, {searched}: no cosine gives precision {asked:.0%}; the best gives {best:.0%}."
         return
     precision, recall = (
         report.find("threshold_at_precision", queries, gallery, result=result) for result in ("precision", "recall")
     )
     if precision is not None and recall is not None and precision.value is not None and recall.value is not None:
         yield (
-            f"Threshold, {queries} searching {gallery}: keep cosines from {_with_interval(cut)}; on rows held out that "
-            f"gives precision {precision.value:.0%} (asked: {asked:.0%}) and finds {recall.value:.0%} of the matches."
+            f"Threshold, {searched}: keep cosines from {_with_interval(cut)}; on rows held out that gives precision "
+            f"{_with_interval(precision, 2)} (asked: {asked:.2f}) and finds {recall.value:.0%} of the matches."
         )
 
 
+def _gallery(found: Measurement, gallery: str) -> str:
+    """Name a gallery, with its size where it was cut down: a larger one holds more wrong answers."""
+    full = found.options.get("sampled_from")
+    return gallery if full is None else f"{found.options['m']} of {full[1]} rows of {gallery} (more in all of them)"
+
+
 def _mixed(report: GapReport, queries: str, other: str) -> Iterator[str]:
-    modality = _modality(other)
-    share = report.find("modality_share_at_k", queries, modality)
+    share = report.find("modality_share_at_k", queries, other)
     if share is None or share.value is None:
         return
     expected = float(share.options["corpus_share"])
-    k = share.options["k"]
+    k = int(share.options["k"])
+    if sum(share.options["corpus"].values()) <= _LISTS * k:  # then its shares say little
+        return
     ndcg = report.find("ndcg_at_k", queries)
     quality = f", NDCG@{k} {_with_interval(ndcg)}" if ndcg is not None and ndcg.value is not None else ""
     sentence = (
-        f"Mixed index, {queries} searching everything: {modality} fills {share.value:.1%} of the top {k} and "
+        f"Mixed index, {queries} searching everything: {other} fills {share.value:.1%} of the top {k} and "
         f"{expected:.1%} of the corpus{quality}"
     )
-    if share.value < expected - _NOTICEABLE_SHARE:
-        yield f"{sentence}. Close the gap here: {modality} is hidden by it."
-    elif share.value > expected + _NOTICEABLE_SHARE:
-        yield f"{sentence}. It is favoured."
+    low, high = share.interval or (share.value, share.value)
+    if high < expected and share.value < (1 - _NOTICEABLE) * expected:
+        if _has_offset(report, *_in_order(report, queries, other)):
+            yield f"{sentence}: {other} is hidden. This is the task for which to close the gap."
+        else:
+            yield f"{sentence}: {other} is hidden, but not by an offset, so moving the centres will not help."
+    elif low > expected and share.value > (1 + _NOTICEABLE) * expected:
+        yield f"{sentence}: {other} is favoured."
     else:
-        yield f"{sentence}. Leave it."
+        yield f"{sentence}: no task for closing the gap."
+
+
+def _in_order(report: GapReport, a: str, b: str) -> tuple[str, str]:
+    """Return two groups in the order in which the report measured them."""
+    return (a, b) if report.find("centroid_distance", a, b) is not None else (b, a)
 
 
 def _modality(group: str) -> str:
@@ -145,11 +178,11 @@ def _retrieval(report: GapReport, x: str, y: str) -> Iterator[str]:
     for queries, gallery in ((x, y), (y, x)):
         found = report.find("recall_at_k", queries, gallery, k=1)
         if found is not None and found.value is not None:
-            parts.append(f"{queries} to {gallery} {_with_interval(found)}")
+            parts.append(f"{queries} to {_gallery(found, gallery)} {_with_interval(found)}")
     if parts:
         yield (
-            f"Retrieval across, recall@1: {', '.join(parts)}. Leave it: a constant offset moves all candidates of one "
-            f"search alike, so closing it does not find more of them."
+            f"Retrieval across, recall@1: {', '.join(parts)}. All candidates of such a search come from one group, so "
+            f"the gap hides none of them; close it for this only if a test on held-out pairs gains."
         )
 
 

@@ -374,3 +374,31 @@ def test_large_ids_of_two_integer_types_stay_apart():
     )
     assert e.item_codes("x", "y").reason == "x and y share no item id"
     assert len(set(e.row_items["x"])) == 2
+
+
+@pytest.mark.parametrize("order", [("audio", "video", "text"), ("text", "video", "audio"), ("video", "audio", "text")])
+def test_a_sample_keeps_pairs_through_a_third_group(order):
+    items = {"audio": np.arange(300), "video": np.arange(200, 600), "text": np.repeat(np.arange(400, 600), 5)}
+    groups = {name: _group(len(items[name]), items[name]) for name in order}
+    chosen = Embeddings(groups).sample_items(100)
+    kept = {name: set(group.items.tolist()) for name, group in chosen.items()}
+    full = Embeddings(groups).row_items
+    for a in order:
+        for b in order:
+            assert kept[a] & set(full[b].tolist()) == kept[b] & set(full[a].tolist()), (a, b)
+    assert len(chosen["text"]) <= 100
+
+
+def test_a_sample_without_a_whole_item_says_so():
+    e = Embeddings({"text": _group(50, np.zeros(50, dtype=int))})
+    with pytest.raises(DegenerateError, match=r"no whole item of text fits .* at most 20 rows .*\(--rows\)"):
+        e.sample_items(20)
+
+
+def test_a_proportional_sample_keeps_the_mixture():
+    e = Embeddings.from_arrays(image=_rows(4000), text=_rows(1000), audio=_rows(400))
+    chosen = e.sample_items(1000, proportional=True)
+    assert len(chosen["image"]) == 1000
+    assert abs(len(chosen["text"]) - 250) < 4 * (1000 * 0.25 * 0.75) ** 0.5  # four standard errors
+    assert abs(len(chosen["audio"]) - 100) < 4 * (400 * 0.25 * 0.75) ** 0.5
+    assert [len(group) for group in e.sample_items(1000).values()] == [1000, 1000, 400]

@@ -1,6 +1,7 @@
+import numpy as np
 import pytest
 
-from crossgap.geometry.matches import join_items, matched_rows
+from crossgap.geometry.matches import join_items, matched_rows, same_item
 
 
 def test_without_ids_rows_pair_by_position():
@@ -34,3 +35,18 @@ def test_ids_must_be_one_for_each_row():
         matched_rows(2, 3, [1, 2, 3], [1, 2, 3])
     with pytest.raises(ValueError, match=r"one for each of the 3 rows, but their shape is \(3, 1\)"):
         matched_rows(2, 3, [1, 2], [[1], [2], [3]])
+
+
+def test_large_ids_of_two_integer_types_stay_apart():
+    large = 2**63
+    a, b = np.array([large + 1, 7], dtype=np.uint64), np.array([7, 2**62 + 1, large - 1], dtype=np.int64)
+    assert [rows.tolist() for rows in join_items(a, b)] == [[1], [0]]
+    assert [rows.tolist() for rows in matched_rows(2, 3, a, b)] == [[1], [0]]
+
+
+def test_cosines_of_one_item_in_a_block():
+    assert same_item(None, slice(0, 2), slice(2, 4)) is None
+    assert same_item(None, slice(2, 4), slice(2, 4)).tolist() == [[True, False], [False, True]]
+    items = np.array([0, 0, 1, 0])
+    assert same_item(items, slice(0, 2), slice(2, 4)).tolist() == [[False, True], [False, True]]
+    assert same_item(items, slice(0, 2), slice(2, 3)) is None

@@ -76,3 +76,30 @@ def test_messages(rng):
         relative_alignment(x[[0, 0]], x[[0, 0]])
     with pytest.raises(DegenerateError, match="at least 2 rows"):
         relative_alignment(x[:1], x[:1])
+
+
+@pytest.mark.parametrize("power", [0.5, 1.0, 1.5])
+def test_the_gradient_of_a_pair_that_coincides_is_zero(rng, power):
+    y = torch.tensor(rng.normal(size=(5, 3)))
+    x = y.clone()
+    x[0] += 1
+    x.requires_grad_()
+    alignment(x, y, power=power).backward()
+    assert torch.isfinite(x.grad).all()
+    assert torch.equal(x.grad[1:], torch.zeros(4, 3, dtype=torch.float64))
+    assert x.grad[0].abs().max() > 0
+
+
+def test_pairs_of_one_item_are_no_negatives(rng):
+    images, items = rng.normal(size=(300, 4)), np.repeat(np.arange(300), 5)
+    x, y = images[items], images[items] + 0.1 * rng.normal(size=(1500, 4))
+    squares = ((unit(x)[:, None] - unit(y)[None]) ** 2).sum(axis=2)
+    positive = np.diag(squares).copy()
+    squares[items[:, None] == items] = np.inf
+    found = float(relative_alignment(x, y, items=items))
+    assert found == pytest.approx((positive / squares.min(axis=1)).mean(), rel=1e-6)
+    assert found < 0.5 * float(relative_alignment(x, y))
+    with pytest.raises(ValueError, match="items must have one id for each of the 1500 pairs"):
+        relative_alignment(x, y, items=items[:4])
+    with pytest.raises(DegenerateError, match="all pairs are of one item"):
+        relative_alignment(x, y, items=np.zeros(1500))

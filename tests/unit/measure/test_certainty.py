@@ -141,3 +141,25 @@ def test_messages(rng):
         permutation_p(centroid_distance, x, x, permutations=0)
     with pytest.raises(ValueError, match="set paired=False"):
         permutation_p(centroid_distance, x, x[:5], paired=True)
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_tensors_with_a_gradient_or_on_a_device(rng, device):
+    torch = pytest.importorskip("torch")
+    if device == "cuda" and not torch.cuda.is_available():
+        pytest.skip("there is no CUDA device")
+    x, y = rng.normal(size=(40, 4)) + 0.2, rng.normal(size=(40, 4))
+    a, b = (torch.tensor(rows, requires_grad=True, device=device) for rows in (x, y))
+    found, expected = bootstrap_interval(alignment, a, b), bootstrap_interval(alignment, x, y)
+    assert (found.value, found.low, found.high) == pytest.approx((expected.value, expected.low, expected.high))
+    change = paired_difference(alignment, (a, b), (a, a))
+    assert change.value == pytest.approx(-expected.value)
+    p = permutation_p(centroid_distance, a, b, permutations=30)
+    assert p == permutation_p(centroid_distance, x, y, permutations=30)
+
+
+def test_arrays_of_two_libraries_are_refused(rng):
+    torch = pytest.importorskip("torch")
+    x = rng.normal(size=(12, 3))
+    with pytest.raises(TypeError, match=r"must be arrays of one library, but .*; convert one\.$"):
+        bootstrap_interval(alignment, torch.tensor(x), x)

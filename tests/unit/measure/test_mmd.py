@@ -65,7 +65,13 @@ def test_mixture_is_the_mean_over_five_scales(rng):
     h = float(median_squared_distance(x, y))
     expected = np.mean([plain(x, y, h * scale) for scale in (0.25, 0.5, 1, 2, 4)])
     assert float(mmd(x, y, kernel="mixture")) == pytest.approx(expected, abs=1e-12)
-    assert mmd_p_value(x, y, kernel="mixture", permutations=20) <= 1
+    values = [float(mmd(x, y, kernel="mixture"))]
+    signs, pooled = module._label_signs(40, 30, 50, False, 4), np.concatenate([x, y])
+    values += [np.mean([plain(pooled[s > 0], pooled[s < 0], h * c) for c in (0.25, 0.5, 1, 2, 4)]) for s in signs.T[1:]]
+    p = mmd_p_value(x, y - 0.2, kernel="mixture", permutations=50, seed=4)
+    assert p == 1 / 51  # the groups lie far apart
+    p = mmd_p_value(x, y, kernel="mixture", permutations=50, seed=4)
+    assert p == (1 + np.sum(np.array(values[1:]) >= values[0])) / 51
 
 
 def test_the_root_of_an_estimate_below_zero_is_zero(rng):
@@ -120,14 +126,19 @@ def test_permuted_values_over_several_blocks(rng):
 def test_p_value_agrees_with_the_slow_test_and_is_even_without_a_difference(rng):
     x, y = rng.normal(size=(30, 4)) + 0.25, rng.normal(size=(30, 4))
     for paired in (True, False):
-        fast = mmd_p_value(x, y, paired=paired, permutations=400, bandwidth=1.5)
-        slow = permutation_p(mmd, x, y, paired=paired, permutations=200, bandwidth=1.5)
-        assert fast == pytest.approx(slow, abs=0.12)
-    values = []
-    for _ in range(60):
+        fast = mmd_p_value(x, y, paired=paired, permutations=400, bandwidth=1.5, seed=2)
+        signs, pooled = module._label_signs(30, 30, 400, paired, 2), np.concatenate([x, y])
+        values = np.array([plain(pooled[s > 0], pooled[s < 0], 1.5) for s in signs.T])
+        assert fast == (1 + np.sum(values[1:] >= values[0] - 1e-12)) / 401
+        assert 1 / 401 < fast < 1
+        slow = permutation_p(mmd, x, y, paired=paired, permutations=400, bandwidth=1.5)
+        # two estimates from 400 draws each: four standard errors of their difference
+        assert abs(fast - slow) <= 4 * (2 * fast * (1 - fast) / 400) ** 0.5
+    low = 0
+    for seed in range(200):
         x, y = rng.normal(size=(20, 3)), rng.normal(size=(20, 3))
-        values.append(mmd_p_value(x, y, permutations=60, bandwidth=1.5))
-    assert 0.35 < np.mean(values) < 0.65
+        low += mmd_p_value(x, y, permutations=39, bandwidth=1.5, seed=seed) <= 0.05
+    assert 2 <= low <= 22  # binomial(200, 0.05): outside with probability 0.0008
     assert mmd_p_value(x, y, seed=0) != mmd_p_value(x, y, seed=1)
     assert mmd_p_value(x, y, paired=False) != mmd_p_value(x, y, paired=True)
 

@@ -91,3 +91,27 @@ def test_messages(rng):
         stable_region(x, x[:4])
     with pytest.raises(DegenerateError, match="at least 2 rows"):
         stable_region(x[:1], x[:1])
+
+
+def test_captions_of_one_image_are_no_negatives(rng):
+    images, items = rng.normal(size=(20, 64)), np.repeat(np.arange(20), 5)
+    x, y = images[items], images[items] + 1e-3 * rng.normal(size=(100, 64))
+    assert stable_region(x, y, items=items) == 1.0
+    assert stable_region(x, y, items=items.astype(str)) == 1.0
+    assert stable_region(x, y) < 0.5
+    with pytest.raises(DegenerateError, match="all pairs are of one item"):
+        stable_region(x, y, items=np.zeros(100))
+
+
+@pytest.mark.parametrize("temperature", [0.01, 5.0])
+def test_items_over_several_blocks_match_a_plain_loop(rng, temperature):
+    x, items = rng.normal(size=(1100, 4)), np.sort(rng.integers(3, size=1100))
+    y = x + 0.01 * rng.normal(size=x.shape)
+    found = stable_region_per_anchor(x, y, temperature=temperature, items=items)
+    a, b = (rows / np.linalg.norm(rows, axis=1, keepdims=True) for rows in (x, y))
+    scores = a @ b.T
+    for i in (0, 400, 1099):
+        negatives = scores[i, items != items[i]]
+        assert found.margin[i] == pytest.approx(scores[i, i] - negatives.max(), abs=1e-12)
+        hard = np.exp((negatives - negatives.max()) / temperature).sum()
+        assert found.hard_negatives[i] == pytest.approx(hard, rel=1e-9)

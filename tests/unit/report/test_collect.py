@@ -8,6 +8,9 @@ from crossgap.errors import DegenerateError
 from crossgap.report import collect
 from crossgap.report.collect import MEASURED
 from crossgap.report.quantities import QUANTITIES
+from crossgap.report.verdict import headline, verdicts
+
+HEADLINE = ["centroid_distance", "centroid_distance_floor", "centroid_distance_p_value", "linear_separability"]
 
 
 def _cones(n: int = 60, d: int = 12, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -265,3 +268,96 @@ def test_too_few_items_for_an_interval_are_said(rng):
         "no interval for y: its rows show 6 items, and an interval needs at least 10.",
     ]
     assert collect(e, metrics=["centroid_distance"], replicates=0).settings["notes"] == []
+
+
+def _clouds(rng, n=200, m=200, d=16):
+    return rng.normal(size=(n, d)) + 0.5, rng.normal(size=(m, d)) + 0.5
+
+
+def test_one_distribution_of_unequal_sizes_is_no_gap():
+    quiet = 0
+    for seed in range(12):
+        x, y = _clouds(np.random.default_rng(seed), 40, 1500)
+        report = collect(Embeddings.from_arrays(image=x, text=y), metrics=HEADLINE, replicates=20, seed=seed)
+        quiet += "no offset beyond chance: " in headline(report, "image", "text")
+    assert quiet >= 9  # 95 % of 12, less three standard errors
+
+
+def test_one_centre_and_two_shapes_is_no_offset(rng):
+    x = rng.normal(size=(400, 16)) * np.linspace(3, 0.2, 16)
+    y = rng.normal(size=(400, 16))
+    report = collect(Embeddings.from_arrays(image=x, text=y), metrics=[*HEADLINE, "modality_share_at_k", "mmd_p_value"])
+    assert report.value("mmd_p_value", "image", "text") < 0.01
+    assert "show no offset beyond chance" in headline(report, "image", "text")
+    assert not any("close the gap" in sentence for sentence in verdicts(report, "image", "text"))
+
+
+def test_rows_of_one_item_are_no_evidence_of_a_gap():
+    """20 items of 50 rows each in either group: rows are not independent, and the test of permutations is not asked."""
+    rng = np.random.default_rng(1)
+    items = np.repeat(np.arange(20), 50)
+    x, y = (rng.normal(size=(20, 16))[items] + 0.2 * rng.normal(size=(1000, 16)) for _ in range(2))
+    e = Embeddings.from_arrays(image=x, text=y, items={"image": items, "text": items + 100})
+    report = collect(e, replicates=0)
+    found = report.find("centroid_distance_p_value")
+    assert found.value is None
+    assert "several rows show one item" in found.reason
+    assert "no offset beyond chance" in headline(report, "image", "text")
+
+
+def test_the_permutation_test_follows_the_items_not_the_order_of_rows(rng):
+    x, y = _clouds(rng)
+    y = x + 0.05 * rng.normal(size=x.shape) + np.eye(16)[0] * 0.05
+    order = rng.permutation(200)
+    given = collect(Embeddings.from_arrays(image=x, text=y), metrics=["centroid_distance_p_value"])
+    other = collect(
+        Embeddings.from_arrays(image=x, text=y[order], items={"image": np.arange(200), "text": order}),
+        metrics=["centroid_distance_p_value"],
+    )
+    assert given.measurements[0].value == other.measurements[0].value < 0.01
+
+
+def test_the_interval_of_a_distance_reaches_to_nothing_where_nothing_is(rng):
+    x, y = _clouds(rng)
+    report = collect(Embeddings.from_arrays(image=x, text=y), metrics=["centroid_distance"])
+    assert report.measurements[0].interval[0] == 0.0
+    apart = collect(Embeddings.from_arrays(image=x, text=-y), metrics=["centroid_distance"])
+    assert apart.measurements[0].interval[0] > 0.5
+
+
+def test_a_replicate_without_a_value_costs_the_interval_not_the_value(rng):
+    x = np.abs(rng.normal(size=(12, 1)))
+    x[0] *= -1
+    report = collect(Embeddings.from_arrays(image=x), metrics=["participation_ratio"])
+    (found,) = report.measurements
+    assert found.value == 1.0
+    assert found.interval is None or found.interval == (1.0, 1.0)
+
+
+def test_dimensions_stay_below_the_rank(rng):
+    x = rng.normal(size=(300, 8))
+    report = collect(Embeddings.from_arrays(image=x), metrics=["effective_dimension", "participation_ratio"])
+    assert all(found.interval[1] <= 8 for found in report.measurements)
+
+
+def test_few_matched_items_give_no_interval_of_pairs(rng):
+    items = {"image": np.arange(100), "text": np.arange(97, 197)}
+    e = Embeddings.from_arrays(image=rng.normal(size=(100, 8)), text=rng.normal(size=(100, 8)), items=items)
+    report = collect(e, metrics=["matched_cosine", "recall_at_k"])
+    assert report.find("matched_cosine").interval is None
+    assert report.find("matched_cosine").options["pair_count"] == 3
+    assert report.find("recall_at_k", "image", "text", k=1).options["answered"] == 3
+
+
+def test_captions_of_one_picture_are_no_wrong_answers_of_each_other(rng):
+    pictures = rng.normal(size=(20, 32))
+    texts = np.repeat(pictures, 5, axis=0) + 0.01 * rng.normal(size=(100, 32))
+    items = {"image": np.arange(20), "text": np.repeat(np.arange(20), 5)}
+    report = collect(Embeddings.from_arrays(image=pictures, text=texts, items=items), metrics=["stable_region"])
+    assert report.value("stable_region") == 1.0
+
+
+def test_a_large_corpus_keeps_its_mixture(rng):
+    e = Embeddings.from_arrays(image=rng.normal(size=(100, 8)), text=rng.normal(size=(1900, 8)))
+    report = collect(e, metrics=["modality_share_at_k"], replicates=0, most_rows=400)
+    assert report.find("modality_share_at_k", "text", "image").options["corpus_share"] == pytest.approx(0.05, abs=0.025)

@@ -40,9 +40,20 @@ def test_fewer_replicates_than_asked_are_said(embeddings, monkeypatch):
     chosen = Selection(embeddings=embeddings, names=("image", "text"), settings=_settings(replicates=200))
     assert "replicates" not in chosen.sizes
     monkeypatch.setattr(selection, "_MOST_COUNTS", 2000)
+    selection.item_counts.cache_clear()
     chosen = Selection(embeddings=embeddings, names=("image", "text"), settings=_settings(replicates=200))
     assert chosen.sizes["replicates"] == 50
     assert chosen.reversed.counts is chosen.counts
+    selection.item_counts.cache_clear()
+
+
+def test_a_share_that_was_always_one_gets_wilsons_interval():
+    sure = np.ones(101)
+    low, high = bounds(sure, _settings(), 0, 1, share_of=20)
+    assert high == 1.0
+    assert low == pytest.approx(20 / (20 + 1.644854**2), rel=1e-6)  # Wilson's lower bound at 20 of 20
+    assert bounds(1 - sure, _settings(), 0, 1, share_of=20) == pytest.approx((0.0, 1 - low))
+    assert bounds(sure, _settings(), 0, 1) == (1.0, 1.0)
 
 
 def test_bounds_follow_level_and_limits():

@@ -23,7 +23,12 @@ def _full(made_up, **settings):
         ("recall_at_k", "image text", 0.5, {"k": 1}),
         ("recall_at_k", "text image", 0.25, {"k": 1}),
         ("median_rank", "image text", 23.5),
-        ("modality_share_at_k", "image text", 0.0, {"k": 10, "corpus_share": 0.5}),
+        (
+            "modality_share_at_k",
+            "image text",
+            0.0,
+            {"k": 10, "corpus_share": 0.5, "corpus": {"image": 500, "text": 500}},
+        ),
         ("hubness", "image text", 123.456, {"k": 10}),
         *((name, PAIR, 0.5) for name in ("gap_constancy", "pair_distance", "centroid_cosine")),
         ("uniformity", "image", -1.8),
@@ -106,7 +111,7 @@ def test_what_was_skipped_is_said_once_with_its_reason(made_up):
 
 
 def test_a_subsample_is_said(made_up):
-    assert "on a sub-sample of 10000 rows a group (--rows): mmd" in list(lines(_full(made_up)))
+    assert "on at most 10000 rows of a group (--rows): mmd" in list(lines(_full(made_up)))
 
 
 def test_the_foot(made_up):
