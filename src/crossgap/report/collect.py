@@ -82,8 +82,10 @@ def collect(
     for name, group in embeddings.items():
         _check_group(group.vectors, name)
     steps = _steps(embeddings, metrics, settings)
-    taken = steps if progress is None else progress(steps, lambda step: step[0])
-    measurements = tuple(itertools.chain.from_iterable(measured() for _, measured in taken))
+    measurements: list[Measurement] = []
+    for number, (_, measured) in enumerate(steps if progress is None else progress(steps, lambda step: step[0])):
+        measurements += measured()
+        steps[number] = ("", list)  # lets go of what only this step needed
     _refuse_metrics_without_value(metrics, measurements)
     return GapReport(
         version=__version__,
@@ -97,7 +99,7 @@ def collect(
             "metrics": None if metrics is None else list(metrics),
             "notes": [*notes, *(_too_few_items(embeddings) if replicates else ())],
         },
-        measurements=measurements,
+        measurements=tuple(measurements),
     )
 
 
