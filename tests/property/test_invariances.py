@@ -26,7 +26,7 @@ ONE = {ROTATE, REORDER, MISPAIR, RESCALE}  # of x alone
 ROWS = {
     measure.centroid_distance: TWO_SAMPLES | {DUPLICATE},
     measure.centroid_cosine: TWO_SAMPLES | {DUPLICATE},
-    measure.centroid_distance_floor: TWO_SAMPLES,
+    measure.centroid_distance_floor: TWO_SAMPLES | {DUPLICATE},
     measure.joint_uniformity: TWO_SAMPLES,
     measure.joint_spectrum_area: TWO_SAMPLES | {DUPLICATE},
     measure.mmd: TWO_SAMPLES,

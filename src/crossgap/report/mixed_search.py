@@ -18,7 +18,12 @@ _SHOWN = 10
 
 def mixed_search(embeddings: Embeddings, queries: str, settings: Settings) -> Iterator[Measurement]:
     """Search a corpus of all groups with each row of one group, which leaves itself out."""
-    chosen = embeddings.sample_items(settings.most_rows, seed=settings.seed, proportional=True)
+    try:
+        chosen = embeddings.sample_items(settings.most_rows, seed=settings.seed, proportional=True)
+    except DegenerateError as error:  # a group so small that its share of a sub-sample is no row
+        for name in MIXED_SEARCH:
+            yield Measurement(name=name, groups=(queries,), value=None, reason=str(error))
+        return
     corpus = {name: group.vectors for name, group in chosen.items()}
     sizes = {"n": len(chosen[queries]), "corpus": {name: len(group) for name, group in chosen.items()}}
     if chosen is not embeddings:

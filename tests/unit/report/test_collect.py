@@ -361,3 +361,10 @@ def test_a_large_corpus_keeps_its_mixture(rng):
     e = Embeddings.from_arrays(image=rng.normal(size=(100, 8)), text=rng.normal(size=(1900, 8)))
     report = collect(e, metrics=["modality_share_at_k"], replicates=0, most_rows=400)
     assert report.find("modality_share_at_k", "text", "image").options["corpus_share"] == pytest.approx(0.05, abs=0.025)
+
+
+def test_a_group_too_small_for_its_share_of_a_sample_is_said(rng):
+    e = Embeddings.from_arrays(image=rng.normal(size=(2, 8)), text=rng.normal(size=(5000, 8)))
+    report = collect(e, metrics=["modality_share_at_k", "centroid_distance"], replicates=0, most_rows=100, seed=1)
+    found = [m for m in report.measurements if m.name == "modality_share_at_k"]
+    assert all((m.value is None) == (m.reason is not None) for m in found)
