@@ -274,7 +274,7 @@ def _refuse_metrics_without_value(metrics: Sequence[str] | None, measurements: S
         found = [measurement for measurement in measurements if measurement.name == name]
         if all(measurement.value is None for measurement in found):
             reason = found[0].reason if found else "it needs two groups"
-            raise DegenerateError(f"{name} has no value on this input: {reason}.")
+            raise DegenerateError(f"{name} has no value on this input: {str(reason).rstrip('.')}.")
 
 
 def _facts(embeddings: Embeddings) -> tuple[dict[str, Any], ...]:
