@@ -365,7 +365,9 @@ def test_a_large_corpus_keeps_its_mixture(rng):
 
 def test_a_group_too_small_for_its_share_of_a_sample_is_said(rng):
     e = Embeddings.from_arrays(image=rng.normal(size=(2, 8)), text=rng.normal(size=(5000, 8)))
-    with pytest.raises(DegenerateError, match=r"modality_share_at_k has no value .*no whole item of image fits[^.]*\.$"):
+    with pytest.raises(
+        DegenerateError, match=r"modality_share_at_k has no value .*no whole item of image fits[^.]*\.$"
+    ):
         collect(e, metrics=["modality_share_at_k"], replicates=0, most_rows=100, seed=1)
     report = collect(e, replicates=0, most_rows=100, seed=1)
     assert "no whole item of image fits" in report.find("modality_share_at_k", "text").reason
