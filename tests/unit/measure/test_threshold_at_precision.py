@@ -52,7 +52,7 @@ def test_new_data_gets_the_precision_that_was_asked_for():
         cuts.append(ideal in found.threshold)
     assert np.mean(reached) == pytest.approx(0.9, abs=0.01)
     assert np.mean(promised) == pytest.approx(np.mean(reached), abs=0.01)
-    assert np.mean(inside) > 0.8
+    assert np.mean(inside) >= 0.84  # 0.95 less three standard errors of 40 samples
     assert np.mean(recalls) == pytest.approx(0, abs=0.02)
     assert np.mean(cuts) > 0.8
 
