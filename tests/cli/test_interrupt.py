@@ -29,6 +29,7 @@ def test_interrupt(tmp_path, old):
         stderr=subprocess.PIPE,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         text=True,
+        preexec_fn=_hear_interrupts,
     )
     try:
         _wait_until_it_measures(process)
@@ -71,6 +72,11 @@ def test_interrupt_before_the_command_begins(error, here, monkeypatch):
     monkeypatch.setattr("crossgap.cli.app", interrupted)
     done = here("measure", "pairs.npz")
     assert (done.code, done.out, done.err) == (130, "", "interrupted; nothing was written.\n")
+
+
+def _hear_interrupts() -> None:
+    """A shell that runs the tests in the background has its children ignore SIGINT, as ``nohup`` does with SIGHUP."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _wait_until_it_measures(process: subprocess.Popen) -> None:

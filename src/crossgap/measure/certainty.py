@@ -283,7 +283,7 @@ def permutation_p(
     """
     n, m = x.shape[0], y.shape[0]
     paired = permutes_pairs(n, m, permutations, paired)
-    observed = float(_plain(quantity(x, y, **options)))
+    observed = float(as_numbers(quantity(x, y, **options)))
     xp = namespace(materialise(x))
     pooled = xp.concat([materialise(x), materialise(y)])
     rng = np.random.default_rng(seed)
@@ -295,7 +295,7 @@ def permutation_p(
             index = np.concatenate([index, np.where(swap, np.arange(n), np.arange(n) + n)])
         else:
             index = rng.permutation(n + m)
-        value = float(_plain(quantity(take_rows(pooled, index[:n]), take_rows(pooled, index[n:]), **options)))
+        value = float(as_numbers(quantity(take_rows(pooled, index[:n]), take_rows(pooled, index[n:]), **options)))
         reached += value >= observed * (1 - 1e-12)
     return (1 + reached) / (1 + permutations)
 
@@ -321,10 +321,10 @@ def _value_and_replicates(
 ) -> tuple[float, np.ndarray]:
     weights = _row_weights(groups, items, replicates, seed)
     value, replicated = quantity(*groups, **options), quantity(*groups, weights=weights, **options)
-    return float(_plain(value)), _plain(replicated)
+    return float(as_numbers(value)), as_numbers(replicated)
 
 
-def _plain(value: Any) -> np.ndarray:
+def as_numbers(value: Any) -> np.ndarray:
     """Return values as a NumPy array, off the device and without their gradient."""
     return np.asarray(value.detach().cpu() if hasattr(value, "detach") else value)
 

@@ -15,16 +15,16 @@ from typing import Any
 
 import numpy as np
 
-from crossgap import __version__, measure
+from crossgap import __version__
 from crossgap.data.embeddings import Embeddings
 from crossgap.errors import DegenerateError
 from crossgap.geometry.rows import check_lengths, check_rows
-from crossgap.measure.certainty import LEAST_ITEMS
+from crossgap.measure.certainty import LEAST_ITEMS, as_numbers
 from crossgap.report.gap_report import GapReport
 from crossgap.report.mixed_search import MIXED_SEARCH, mixed_search
 from crossgap.report.quantities import DIRECTED, GROUP, INDEPENDENT, MATCHES, PAIRS, QUANTITIES, RANKS, Quantity
 from crossgap.report.score_bands import SCORE_BANDS, cosine_bands, score_bands
-from crossgap.report.selection import Selection, Settings, bounds, numbers
+from crossgap.report.selection import Selection, Settings, bounds
 from crossgap.results import Measurement
 
 __all__ = ["MEASURED", "collect"]
@@ -186,7 +186,7 @@ def _measured(quantity: Quantity, chosen: Selection, options: Mapping[str, Any])
     elif quantity.takes == PAIRS:
         rows = (chosen.pairs.x, chosen.pairs.y)
         facts = {"pair_count": len(chosen.pairs)}
-        if quantity.function is measure.stable_region:  # all pairs of pairs
+        if quantity.all_pairs_of_pairs:
             if len(chosen.pairs) > _MOST_PAIRS:
                 return _skipped(quantity, chosen, options, f"{len(chosen.pairs)} pairs are too many")
             keywords = {"items": chosen.pairs.items}
@@ -223,11 +223,11 @@ def _value(
     if quantity.weighted and weights is not None:
         try:
             with np.errstate(divide="ignore", invalid="ignore"):  # a replicate may draw nothing that counts
-                values = numbers(function(*rows, weights=weights, **call))
+                values = as_numbers(function(*rows, weights=weights, **call))
         except DegenerateError:  # of a replicate; the plain value may exist
             values = None
     try:
-        value = float(numbers(function(*rows, **call))[0]) if values is None else float(values[0])
+        value = float(as_numbers(function(*rows, **call))) if values is None else float(values[0])
         found = None if values is None else _bounds(quantity, chosen, values)
     except DegenerateError as error:
         return _skipped(quantity, chosen, options, str(error))
@@ -245,10 +245,10 @@ def _bounds(quantity: Quantity, chosen: Selection, values: np.ndarray) -> tuple[
         low, high = bounds(values, chosen.settings, quantity.lowest, highest, share_of=items)
     except DegenerateError:
         return None
-    if quantity.function is measure.centroid_distance:  # two samples of one distribution lie a floor apart
+    if quantity.floor is not None:
         x, y = (chosen.groups[name].vectors for name in chosen.names)
         items_of = {"x_items": chosen.codes.x, "y_items": chosen.codes.y}
-        floor = float(numbers(measure.centroid_distance_floor(x, y, **items_of))[0])
+        floor = float(as_numbers(quantity.floor(x, y, **items_of)))
         low = max(0.0, low**2 - floor**2) ** 0.5
     return low, high
 

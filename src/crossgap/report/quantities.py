@@ -35,6 +35,8 @@ class Quantity:
     weighted: bool = True
     share: bool = False  # a share of rows, whose interval on a bound needs another form
     dimension: bool = False  # at most the rank of the rows
+    all_pairs_of_pairs: bool = False  # takes the pairs' items, so that pairs of one item are no wrong answers
+    floor: Callable[..., Any] | None = None  # f(x, y, x_items=, y_items=): what samples of one distribution reach
     by_default: bool = True
     variants: tuple[Mapping[str, Any], ...] = field(default=({},))
 
@@ -50,7 +52,13 @@ def _table(*rows: Quantity) -> dict[str, Quantity]:
 
 QUANTITIES = _table(
     # how large the gap is
-    Quantity(function=measure.centroid_distance, takes=GROUPS, lowest=0, highest=2),
+    Quantity(
+        function=measure.centroid_distance,
+        takes=GROUPS,
+        lowest=0,
+        highest=2,
+        floor=measure.centroid_distance_floor,
+    ),
     Quantity(function=measure.centroid_distance_floor, takes=MATCHES, lowest=0, weighted=False),
     Quantity(function=measure.centroid_distance_p_value, takes=INDEPENDENT, seeded=True, weighted=False),
     Quantity(function=measure.centroid_cosine, takes=GROUPS, lowest=-1, highest=1),
@@ -122,5 +130,5 @@ QUANTITIES = _table(
     ),
     Quantity(function=measure.r_precision, takes=RANKS, all_pairs=True, lowest=0, highest=1, by_default=False),
     Quantity(function=measure.hubness, takes=DIRECTED, all_pairs=True, variants=({"k": 10},)),
-    Quantity(function=measure.stable_region, takes=PAIRS, lowest=0, highest=1, all_pairs=True),
+    Quantity(function=measure.stable_region, takes=PAIRS, all_pairs_of_pairs=True, lowest=0, highest=1, all_pairs=True),
 )

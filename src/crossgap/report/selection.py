@@ -11,7 +11,7 @@ from crossgap import measure
 from crossgap.data.embeddings import Embeddings
 from crossgap.measure.certainty import LEAST_ITEMS, draw_counts, interval
 
-__all__ = ["Selection", "Settings", "bounds", "item_counts", "numbers"]
+__all__ = ["Selection", "Settings", "bounds", "item_counts"]
 
 _MOST_COUNTS = 100_000_000  # bytes of bootstrap counts; more items than this allows get fewer replicates
 _FEWEST_REPLICATES = 40
@@ -134,11 +134,6 @@ def bounds(
         return (0.0, reach) if values[0] == 0.0 else (1.0 - reach, 1.0)
     found = interval(float(values[0]), values[1:], level=settings.level, lowest=lowest, highest=highest)
     return found.low, found.high
-
-
-def numbers(values: Any) -> np.ndarray:
-    """Return what a quantity gave as a NumPy array, whatever its library, device and gradient."""
-    return np.atleast_1d(np.asarray(values.detach().cpu() if hasattr(values, "detach") else values))
 
 
 @lru_cache(maxsize=2)
