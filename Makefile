@@ -52,7 +52,7 @@ clean:
 	touch $@
 
 .venv/test: .venv/core
-	$(PIP) -e ".[torch]" --group test
+	$(PIP) -e ".[encode,torch]" --group test
 	touch $@
 
 .venv/lint: .venv/test

@@ -14,7 +14,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from crossgap import data, doctor, errors, geometry, measure, report, results
+    from crossgap import data, doctor, errors, geometry, losses, measure, report, reproduce, results, train
     from crossgap.data import Embeddings, Group, Pairs, read, sample, write
 
 __all__ = [
@@ -26,17 +26,20 @@ __all__ = [
     "doctor",
     "errors",
     "geometry",
+    "losses",
     "measure",
     "read",
     "report",
+    "reproduce",
     "results",
     "sample",
+    "train",
     "write",
 ]
 
 __version__ = "0.1.0"
 
-_ROOMS = {"data", "doctor", "errors", "geometry", "measure", "report", "results"}
+_ROOMS = {"data", "doctor", "errors", "geometry", "losses", "measure", "report", "reproduce", "results", "train"}
 _NOUNS = {"Embeddings", "Group", "Pairs", "read", "sample", "write"}
 
 
