@@ -1,0 +1,89 @@
+"""Terms of a loss from one fused pass: CLIP's cross-entropy, the leave-one-out ratio, and the uniformities.
+
+Each is the quantity of the plain loss of its name; only the way to it differs (``fused_log_sums``).
+"""
+
+import math
+
+import torch
+from torch import Tensor
+
+from crossgap.losses.blocks import rows_to_multiply
+from crossgap.losses.fused_log_sums import pair_log_sums
+
+__all__ = ["fused_leave_one_out", "fused_row_logs", "fused_terms"]
+
+Pair = tuple[Tensor, Tensor]
+
+
+def fused_terms(
+    pair: Pair,
+    scale: Tensor,
+    *,
+    given: Pair,
+    clip: tuple[float, float] | None = None,
+    uniformity: bool = False,
+    cross_uniformity: bool = False,
+    t: float = 2.0,
+) -> dict[str, Tensor]:
+    """Return CLIP's loss, given the weights of its two directions, and the uniformities of a batch.
+
+    Keys: ``clip``, ``uniformity_x`` and ``uniformity_y``, ``cross_uniformity``, of what was asked for; each value can
+    be differentiated by itself. ``pair`` holds the checked rows, ``given`` those that the caller gave, which on CUDA
+    may be in bfloat16 and then are multiplied as they are.
+    """
+    x, y = pair
+    n = len(x)
+    sums = pair_log_sums(
+        *rows_to_multiply(pair, given),
+        scale,
+        rows=clip is not None and clip[0] > 0,
+        columns=clip is not None and clip[1] > 0,
+        cross=cross_uniformity,
+        within=uniformity,
+        t=t,
+    )
+    terms: dict[str, Tensor] = {}
+    if clip is not None:
+        matched = _matched_logits(x, y, scale)
+        parts = [
+            weight * torch.nn.functional.softplus(logs - matched).mean()
+            for weight, logs in zip(clip, (sums.rows, sums.columns), strict=True)
+            if logs is not None
+        ]
+        terms["clip"] = sum(parts[1:], start=parts[0])
+    for name, log_sum in (("uniformity_x", sums.within_x), ("uniformity_y", sums.within_y)):
+        if log_sum is not None:
+            terms[name] = log_sum - math.log(n * (n - 1) / 2)
+    if sums.cross is not None:
+        terms["cross_uniformity"] = sums.cross - math.log(n * (n - 1))
+    return {name: term.to(x.dtype) for name, term in terms.items()}
+
+
+def fused_row_logs(pair: Pair, scale: Tensor, rows: slice, *, given: Pair) -> tuple[Tensor, Tensor, Tensor]:
+    """Return what ``rows`` of each side lose: log-sums over the other rows of x to y and of y to x, and own logits."""
+    x, y = pair
+    a, b = rows_to_multiply(pair, given)
+    if rows.stop - rows.start == len(x):
+        sums = pair_log_sums(a, b, scale)
+        forth, back = sums.rows, sums.columns
+    else:
+        forth = pair_log_sums(a[rows], b, scale, first=rows.start, columns=False).rows
+        back = pair_log_sums(b[rows], a, scale, first=rows.start, columns=False).rows
+    if forth is None or back is None:
+        raise RuntimeError("the sums of both directions were asked for, but one is missing.")
+    return forth, back, _matched_logits(x[rows], y[rows], scale)
+
+
+def fused_leave_one_out(pair: Pair, scale: Tensor, rows: slice) -> tuple[Tensor, Tensor]:
+    """Return, for ``rows`` of x against all of y, the log-sums over the other rows and their own logits."""
+    x, y = pair
+    sums = pair_log_sums(x[rows], y, scale, first=rows.start, columns=False)
+    if sums.rows is None:
+        raise RuntimeError("the sums of rows were asked for, but they are missing.")
+    return sums.rows, _matched_logits(x[rows], y[rows], scale)
+
+
+def _matched_logits(x: Tensor, y: Tensor, scale: Tensor) -> Tensor:
+    """Return the logits of matched rows in float64, in which log-sums are."""
+    return scale.double() * torch.linalg.vecdot(x, y).double()
