@@ -17,10 +17,7 @@ import torch
 import torch.distributed as dist
 from torch.nn.parallel import DistributedDataParallel
 
-from crossgap.losses.alignment_uniformity import alignment_loss, uniformity_loss
-from crossgap.losses.clip import clip_loss
-from crossgap.losses.objective import ContrastiveLoss
-from crossgap.losses.temperature import LogitScale
+from crossgap.losses import ContrastiveLoss, LogitScale, alignment_loss, clip_loss, uniformity_loss
 from crossgap.train.dual_encoder import DualEncoder
 from crossgap.train.gradient_cache import cached_backward
 from crossgap.train.towers import mlp_tower

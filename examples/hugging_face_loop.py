@@ -17,9 +17,7 @@ and keep the rest. With Hugging Face's Trainer, override the method that compute
 import torch
 from transformers import CLIPConfig, CLIPModel
 
-from crossgap.losses.alignment_uniformity import alignment_loss, uniformity_loss
-from crossgap.losses.clip import clip_loss
-from crossgap.losses.objective import ContrastiveLoss
+from crossgap.losses import ContrastiveLoss, alignment_loss, clip_loss, uniformity_loss
 from crossgap.measure import centroid_distance, recall_at_k
 
 generator = torch.Generator().manual_seed(0)

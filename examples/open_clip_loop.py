@@ -14,9 +14,7 @@ import torch
 from torch import nn
 from torch.nn.functional import normalize
 
-from crossgap.losses.alignment_uniformity import alignment_loss, uniformity_loss
-from crossgap.losses.clip import clip_loss
-from crossgap.losses.objective import ContrastiveLoss
+from crossgap.losses import ContrastiveLoss, alignment_loss, clip_loss, uniformity_loss
 from crossgap.measure import centroid_distance, linear_separability, recall_at_k
 
 generator = torch.Generator().manual_seed(0)

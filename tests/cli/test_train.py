@@ -112,7 +112,10 @@ def test_the_files(finished):
 def test_the_report_is_of_all_rows_of_the_held_out_items(finished):
     _, run = finished
     report = json.loads((run / "gap.json").read_text(encoding="utf-8"))
-    assert [(facts["group"], facts["n"], facts["d"]) for facts in report["inputs"]] == [("image", 20, 4), ("text", 40, 4)]
+    assert [(facts["group"], facts["n"], facts["d"]) for facts in report["inputs"]] == [
+        ("image", 20, 4),
+        ("text", 40, 4),
+    ]
     assert report["inputs"][0]["source"] == "held-out items of pairs.npz"
     assert report["settings"]["bootstrap"] == 20
     names = {measurement["name"] for measurement in report["measurements"]}
@@ -215,7 +218,7 @@ def test_an_interrupt_during_the_report(folder, here, monkeypatch):
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("crossgap.report.collect.collect", interrupted)
+    monkeypatch.setattr("crossgap.train.from_config.HeldOut.embeddings", interrupted)
     done = here("train", "run.toml", cwd=folder)
     assert done.code == 130
     assert "run/checkpoint.safetensors holds step 15" in done.err
@@ -226,8 +229,9 @@ def test_an_interrupt_during_the_report(folder, here, monkeypatch):
     [
         ("loss.uniformity_loss={weight=0.5, t=2.0}", ["begun with loss.uniformity_loss", "'t': 1.5", "'t': 2.0"]),
         ("temperature.lowest=0.02", ["begun with temperature.lowest = 0.01", "now it is 0.02"]),
-        ("run.seed=1", ["saved with", "seed"]),
-        ("model.dimension=3", ["saved by another model"]),
+        ("run.seed=1", ["the run in 'run' was begun with run.seed = 0, but now it is 1"]),
+        ("model.hidden=3", ["model.hidden belongs to model.tower"]),
+        ("optimiser.gradient_clip=1.0", ["begun with optimiser.gradient_clip = None, but now it is 1.0"]),
     ],
 )
 def test_another_configuration_is_no_resumption(folder, here, monkeypatch, change, fragments):
@@ -236,6 +240,14 @@ def test_another_configuration_is_no_resumption(folder, here, monkeypatch, chang
     before = contents(folder / "run")
     here("train", "run.toml", "--resume", "--set", change, cwd=folder).check_refusal(*fragments)
     assert contents(folder / "run") == before
+
+
+def test_other_data_are_no_resumption(folder, here, monkeypatch):
+    stop_at(monkeypatch, 7, die)
+    here("train", "run.toml", cwd=folder)
+    arrays = features()
+    np.savez(folder / "pairs.npz", **{**arrays, "image": arrays["image"] + 1})
+    here("train", "run.toml", "--resume", cwd=folder).check_refusal("fingerprint of the pairs")
 
 
 def test_a_damaged_checkpoint_and_damaged_records(folder, here, monkeypatch):
@@ -324,7 +336,7 @@ def test_nothing_held_out(folder, here):
 
 
 def test_an_alarm_is_printed_and_kept(folder, here, monkeypatch):
-    words = ["--set", "optimiser.learning_rate=1e-12", "--set", "run.epochs=120", "--bootstrap", "0"]
+    words = ["--set", "optimiser.learning_rate=1e-12", "--set", "run.epochs=101", "--bootstrap", "0"]
     words += ["--set", "run.evaluate_every=0"]
     done = here("train", "run.toml", *words, cwd=folder)
     assert done.code == 0

@@ -2,14 +2,14 @@
 
 import crossgap
 
-COMMANDS = ["demo", "doctor", "measure", "explain"]
+COMMANDS = ["demo", "doctor", "measure", "explain", "train", "reproduce"]
 LIGHT = """
 import sys
 from crossgap.cli import main
 try:
     main()
 finally:
-    assert not {"numpy", "scipy", "pyarrow", "sklearn", "crossgap.data"} & set(sys.modules)
+    assert not {"numpy", "torch", "scipy", "pyarrow", "sklearn", "crossgap.data"} & set(sys.modules)
 """
 
 

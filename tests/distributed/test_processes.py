@@ -5,6 +5,7 @@ writes what it found; the tests compare. So processes start once for each world 
 """
 
 import functools
+import itertools
 import json
 import os
 import re
@@ -17,6 +18,7 @@ import pytest
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.distributed.algorithms.ddp_comm_hooks.default_hooks import allreduce_hook
 from torch.nn.functional import normalize
 from torch.nn.parallel import DistributedDataParallel
 
@@ -230,12 +232,17 @@ def _gathered():
     return found
 
 
+SUMMANDS = (256.0, 1.0, -256.0, 1.0)
+
+
 def _half_precision():
-    """In bfloat16 1 + 1/512 rounds to 1; gradients are added up in float32 and rounded once."""
-    rows = torch.ones(1, 1, dtype=torch.bfloat16, requires_grad=True)
+    """Gradients that bfloat16 would lose part of in some order: in each column another process has the large one."""
+    orders = itertools.permutations(SUMMANDS[: dist.get_world_size()])
+    weights = torch.tensor([order[dist.get_rank()] for order in orders], dtype=torch.bfloat16)
+    rows = torch.ones(1, len(weights), dtype=torch.bfloat16, requires_grad=True)
     gathered = gather_rows(rows)
-    (gathered.sum() * (1.0 if dist.get_rank() == 0 else 1 / 256)).backward()
-    return str(gathered.dtype), rows.grad.item()
+    (gathered * weights).sum().backward()
+    return str(gathered.dtype), rows.grad[0].tolist()
 
 
 def _messages(folder):
@@ -262,10 +269,16 @@ def _messages(folder):
 def _trained():
     found = {}
     for name, step in (("plain", plain_step), ("cached", cached_step)):
-        model = DistributedDataParallel(towers())
+        model, exchanges = DistributedDataParallel(towers()), []
+        model.register_comm_hook(exchanges, _counted_exchange)
         optimiser = torch.optim.AdamW(model.parameters(), lr=0.05)
-        found[name] = train(model, functools.partial(step, *_place()), optimiser).tolist()
+        found[name] = train(model, functools.partial(step, *_place()), optimiser).tolist(), len(exchanges)
     return found
+
+
+def _counted_exchange(exchanges, bucket):
+    exchanges.append(bucket.index())
+    return allreduce_hook(None, bucket)
 
 
 # what the tests compare
@@ -372,9 +385,11 @@ def test_gathered_rows_stand_in_the_order_of_ranks(found):
 
 
 def test_gradients_of_half_precision_are_added_up_in_single(found):
-    expected = torch.tensor(1 + (len(found) - 1) / 256).bfloat16().item()
+    exact = torch.tensor(sum(SUMMANDS[: len(found)])).bfloat16().item()
     for process in found:
-        assert process["half"] == ["torch.bfloat16", expected]
+        dtype, gradient = process["half"]
+        assert dtype == "torch.bfloat16"
+        assert set(gradient) == {exact}
 
 
 def test_unequal_batches_are_told_on_every_process(found):
@@ -393,7 +408,9 @@ def test_three_steps_of_data_parallel_training_are_those_of_one_process(found, w
     model = towers()
     expected = train(model, functools.partial(plain_step, 0, 1), torch.optim.AdamW(model.parameters(), lr=0.05))
     for process in found:
-        close(process["trained"][way], expected)
+        weights, exchanges = process["trained"][way]
+        close(weights, expected)
+        assert exchanges == 3  # one for each step, also of a step in chunks
 
 
 def test_every_loss_of_the_room_is_a_case():

@@ -59,7 +59,8 @@ def test_nothing_is_unpickled(path):
         names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
         names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
         assert not {name.partition(".")[0] for name in names} & {"pickle", "dill", "cloudpickle", "shelve", "marshal"}
-        assert _called(node).removeprefix("self.") not in ("torch.load", "joblib.load", "np.load", "numpy.load"), where
+        pickling = ("torch.load", "torch.save", "joblib.load", "joblib.dump", "np.load", "numpy.load")
+        assert _called(node).removeprefix("self.") not in pickling, where
         if isinstance(node, ast.keyword) and node.arg == "allow_pickle":
             assert isinstance(node.value, ast.Constant), where
             assert node.value.value is False, where
@@ -74,7 +75,27 @@ def test_random_numbers_come_from_a_generator(path):
         called = _called(node)
         if "(" not in called and called.startswith(seeded):
             given = {word.arg for word in node.keywords}  # pyright: ignore[reportAttributeAccessIssue]
-            assert called in allowed or "generator" in given, f"{_name(path)}:{node.lineno} uses global randomness: {called}"
+            assert called in allowed or "generator" in given, (
+                f"{_name(path)}:{node.lineno} uses global randomness: {called}"
+            )
+
+
+@pytest.mark.parametrize("path", FILES, ids=_name)
+def test_no_setting_of_the_whole_process_is_changed(path):
+    """Number types, threads, determinism and precision of torch and NumPy belong to the user's program."""
+    setters = {"set_default_dtype", "set_default_device", "set_num_threads", "set_float32_matmul_precision"}
+    setters |= {"use_deterministic_algorithms", "set_grad_enabled", "seterr", "filterwarnings", "simplefilter"}
+    tree = _parsed(path)
+    kept = set()  # inside ``with warnings.catch_warnings():`` all is put back
+    for node in ast.walk(tree):
+        if isinstance(node, ast.With) and any("catch_warnings" in ast.unparse(item) for item in node.items):
+            kept |= {id(inner) for inner in ast.walk(node)}
+    for node in ast.walk(tree):
+        where = f"{_name(path)}:{getattr(node, 'lineno', 0)}"
+        assert id(node) in kept or _called(node).rpartition(".")[2] not in setters, f"{where} changes a global setting"
+        if isinstance(node, ast.Assign):
+            for target in node.targets:
+                assert not ast.unparse(target).startswith(("torch.backends.", "os.environ")), where
 
 
 # which way imports go

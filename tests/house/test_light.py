@@ -41,7 +41,7 @@ def test_help_loads_no_heavy_library():
     code = """
 import sys
 from crossgap.cli import main
-for words in (["--help"], ["measure", "--help"], ["explain", "--help"]):
+for words in (["--help"], ["measure", "--help"], ["explain", "--help"], ["train", "--help"], ["reproduce", "--help"]):
     sys.argv = ["crossgap", *words]
     try:
         main()
@@ -73,11 +73,11 @@ def test_it_starts_in_time(command):
 def test_help_says_what_there_is():
     done = subprocess.run([sys.executable, *HELP], capture_output=True, text=True, check=True)
     assert done.stderr == ""
-    for word in ("demo", "doctor", "measure", "explain", "SOURCE", "Exit codes"):
+    for word in ("demo", "doctor", "measure", "explain", "train", "reproduce", "SOURCE", "Exit codes"):
         assert word in " ".join(done.stdout.split())
 
 
-@pytest.mark.parametrize("command", ["demo", "doctor", "measure", "explain"])
+@pytest.mark.parametrize("command", ["demo", "doctor", "measure", "explain", "train", "reproduce"])
 def test_every_command_has_help_on_every_option(command):
     done = subprocess.run([sys.executable, "-m", "crossgap", command, "-h"], capture_output=True, text=True, check=True)
     assert done.stderr == ""

@@ -3,8 +3,12 @@
 import ast
 import importlib
 import inspect
+import itertools
+import subprocess
+import sys
 import types
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -13,6 +17,7 @@ import crossgap
 
 SOURCE = Path(crossgap.__file__).parent
 FILES = sorted(SOURCE.rglob("*.py"))
+LOSSES = [name for name in importlib.import_module("crossgap.losses").__all__ if name.endswith("_loss")]
 SHARED = {"spectrum_values"}  # computes what several quantities need, and is none
 
 
@@ -22,7 +27,18 @@ def _module(path: Path) -> str:
 
 
 MODULES = [_module(path) for path in FILES if path.name != "__main__.py"]
-OFFERING = [name for name in MODULES if name != "crossgap.geometry"]  # its files are used one by one
+TRITON = {"crossgap.losses.triton_blocks"}  # the only files that may need a library without which the rest is tested
+without_triton = pytest.mark.skipif(
+    find_spec("triton") is None, reason="Triton, which comes with torch for CUDA, is missing"
+)
+
+
+def _cases(names: list[str]) -> list:
+    return [pytest.param(name, marks=without_triton if name in TRITON else ()) for name in names]
+
+
+EVERY = _cases(MODULES)
+OFFERING = _cases([name for name in MODULES if name != "crossgap.geometry"])  # its files are used one by one
 
 
 @cache
@@ -38,11 +54,12 @@ def _imported_elsewhere() -> set[str]:
 
 
 def test_the_rooms_are_found():
-    assert {"crossgap.measure", "crossgap.data", "crossgap.report", "crossgap.doctor"} <= set(MODULES)
+    rooms = "measure data report doctor losses train reproduce"
+    assert {f"crossgap.{room}" for room in rooms.split()} | TRITON <= set(MODULES)
     assert len(MODULES) > 50
 
 
-@pytest.mark.parametrize("name", MODULES)
+@pytest.mark.parametrize("name", EVERY)
 def test_every_module_says_what_it_is(name):
     assert (importlib.import_module(name).__doc__ or "").strip()
 
@@ -88,10 +105,11 @@ def test_a_room_offers_what_it_gathers(path):
         for node in ast.parse(path.read_text(encoding="utf-8")).body
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("crossgap")
         for alias in node.names
+        if node.module != "crossgap.errors"  # raised where a library is missing
     ]
     offered = importlib.import_module(name).__all__
     assert set(offered) <= set(gathered) | set(vars(importlib.import_module(name)))
-    if name in ("crossgap.measure", "crossgap.data", "crossgap.report"):
+    if name in ("crossgap.measure", "crossgap.data", "crossgap.report", "crossgap.losses", "crossgap.train"):
         assert sorted(gathered) == sorted(offered)
 
 
@@ -111,6 +129,44 @@ def test_the_package_offers_its_rooms_and_nouns():
         crossgap.nothing  # noqa: B018
 
 
+def test_every_loss_is_in_the_room():
+    """A function of a file of ``losses`` that is called a loss is offered by the room, and has its signature."""
+    room = importlib.import_module("crossgap.losses")
+    for name in MODULES:
+        if name.startswith("crossgap.losses.") and name not in TRITON:
+            for offer in importlib.import_module(name).__all__:
+                assert not offer.endswith("_loss") or offer in room.__all__, f"crossgap.losses does not offer {offer}"
+    for offer in LOSSES:
+        parameters = inspect.signature(getattr(room, offer)).parameters
+        assert list(parameters)[:3] == ["x", "y", "logit_scale"]
+        assert "check" in parameters
+        for key in list(parameters)[3:]:
+            keyword = parameters[key].kind == inspect.Parameter.KEYWORD_ONLY
+            assert keyword or key == "logit_bias", f"{offer}: {key} is no keyword"  # open_clip's place of SigLIP's bias
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_a_docstring_of_a_loss_has_its_parts(name):
+    text = inspect.getdoc(getattr(importlib.import_module("crossgap.losses"), name)) or ""
+    heads = [line for line, below in itertools.pairwise(text.splitlines()) if below and set(below) == {"-"}]
+    wanted = ["Parameters", "Returns", "Raises", "Notes", "References", "Examples"]
+    assert [head for head in heads if head in wanted] == wanted
+    assert "\nFormula::\n" in text
+    assert "\nHow to read it: " in text
+    assert ">>> " in text.partition("\nExamples\n")[2]
+    assert "Cost: " in text, "say in the Notes what it costs"
+
+
+def test_losses_without_torch_say_what_to_install():
+    code = "import sys; sys.modules['torch'] = None; import crossgap.losses"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == (
+        "crossgap.errors.MissingExtraError: losses need torch, which is not installed; install it: "
+        "pip install 'crossgap[torch]'."
+    )
+
+
 @pytest.mark.parametrize(
     "names",
     [
@@ -123,6 +179,11 @@ def test_the_package_offers_its_rooms_and_nouns():
 def test_names_that_users_rely_on(names):
     room = importlib.import_module("crossgap.measure")
     assert set(names.split()) <= set(room.__all__)
+
+
+def test_losses_that_users_rely_on():
+    names = "clip_loss cua_loss cuaxu_loss infoloob_loss cloob_loss cyclip_loss siglip_loss m2mix_loss"
+    assert set(names.split()) <= set(LOSSES)
 
 
 def test_the_version_is_the_one_of_the_package():

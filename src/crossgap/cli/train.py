@@ -59,8 +59,8 @@ def train(
     folder.check(resume=resume)
     made = configured_run(settings)
     if folder.checkpoint.exists():
-        notes = made.run.restore(folder.checkpoint)
-        _check_same(notes.get("config", {}), settings, folder)
+        _check_same(settings, folder)
+        made.run.restore(folder.checkpoint)
     say = (lambda line: None) if as_json else typer.echo
     for line in _head(settings, made):
         say(line)
@@ -156,11 +156,13 @@ def _train(
         return curves, list(watch.raised)
 
 
-def _check_same(begun: Mapping[str, Any], settings: "TrainingConfig", folder: RunFolder) -> None:
+def _check_same(settings: "TrainingConfig", folder: RunFolder) -> None:
     """Refuse to go on with a run under other settings than it was begun with, and name the first of them."""
     from crossgap.train.config import as_tables
+    from crossgap.train.tensor_file import read_tensors
 
-    now = as_tables(settings)
+    _, record = read_tensors(folder.checkpoint)
+    begun, now = record.get("notes", {}).get("config", {}), as_tables(settings)
     for table in begun:
         for key in {**begun[table], **now[table]}:
             name, old, new = f"{table}.{key}", begun[table].get(key), now[table].get(key)

@@ -1,5 +1,7 @@
 """B4: CLOOB, the leave-one-out loss of rows retrieved from the batch; with its ablations."""
 
+from functools import partial
+
 import torch
 from torch import Tensor
 
@@ -109,12 +111,9 @@ def cloob_loss(
     u_x, u_y, v_x, v_y = x, y, x, y
     if hopfield_scale is not None:
         check_hopfield_scale(hopfield_scale)
-        u_x, u_y = (
-            hopfield_retrieval(queries, x, scale=hopfield_scale, fused=fused, check=False) for queries in (x, y)
-        )
-        v_x, v_y = (
-            hopfield_retrieval(queries, y, scale=hopfield_scale, fused=fused, check=False) for queries in (x, y)
-        )
+        retrieve = partial(hopfield_retrieval, scale=hopfield_scale, fused=fused, check=False)
+        u_x, u_y = retrieve(x, x), retrieve(y, x)
+        v_x, v_y = retrieve(x, y), retrieve(y, y)
     if takes_fused(fused, x):
         sides = (fused_leave_one_out(pair, scale, part) for pair in ((u_x, u_y), (v_y, v_x)))
         lost = [

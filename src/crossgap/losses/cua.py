@@ -73,7 +73,8 @@ def cua_loss(
     Notes
     -----
     Cost: 4 B^2 d flops forward; fused 14 B^2 d with the gradient and O(B d) memory; a part of weight 0 costs nothing.
-    Ignores a rotation of both modalities and the order of pairs. Uniformity is no mean over rows, hence no ``rows``: in a distributed run take it of the gathered rows.
+    Ignores a rotation of both modalities and the order of pairs. Uniformity is no mean over rows,
+    hence no ``rows``: in a distributed run take it of the gathered rows.
 
     References
     ----------
@@ -199,11 +200,26 @@ def _weighted(
     clip, even, aligned, across = weights
     terms: list[Tensor] = []
     check_sharpness(t)
-    if takes_fused(fused, x, t=t) and (clip or even or across):
-        asked = {"clip": (0.5, 0.5) if clip else None, "uniformity": even > 0, "cross_uniformity": across > 0}
-        found = fused_terms((x, y), scale, given=given, t=t, **asked)
-        own = {"clip": clip, "uniformity_x": even / 2, "uniformity_y": even / 2, "cross_uniformity": across}
+    if takes_fused(fused, x, t=t):
+        found = fused_terms(
+            (x, y),
+            scale,
+            given=given,
+            clip=(0.5, 0.5) if clip else None,
+            alignment=aligned > 0 and power == 2,
+            uniformity=even > 0,
+            cross_uniformity=across > 0,
+            t=t,
+        )
+        own = {
+            "clip": clip,
+            "alignment": aligned,
+            "uniformity_x": even / 2,
+            "uniformity_y": even / 2,
+            "cross_uniformity": across,
+        }
         terms = [own[name] * term for name, term in found.items()]
+        aligned = 0.0 if "alignment" in found else aligned
     else:
         terms += [clip * clip_loss(x, y, scale, fused=False, check=False)] if clip else []
         terms += [even * uniformity_loss(x, y, t=t, fused=False, check=False)] if even else []

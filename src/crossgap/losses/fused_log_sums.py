@@ -9,8 +9,8 @@ since its gradient needs no other normaliser than that sum, its gradient as well
 are multiplied again, and what their cosines push goes to two arrays of the size of x and y. With a product of B x B x d
 as unit this costs 4 for the sums between x and y, all three at the price of one, and 1.5 for each of x and y.
 
-Matched pairs stay outside: they cost O(B d), and a caller adds them by ``logaddexp``, which keeps its digits where a
-pair is told apart already and the plain form subtracts two numbers near 1.
+The cosines of matched pairs come out by themselves. A caller adds them to the sums by ``logaddexp`` or ``softplus``,
+which keep their digits where a pair is told apart already and the plain form subtracts two numbers near 1.
 """
 
 import importlib.util
@@ -37,8 +37,9 @@ __all__ = ["LogSums", "pair_log_sums"]
 
 
 class LogSums(NamedTuple):
-    """Logarithms of sums over pairs that do not match, in float64; None for what was not asked for."""
+    """Cosines of matched pairs, and logarithms of sums over all others, in float64; None for what was not asked for."""
 
+    matched: Tensor  # (b,), the cosine of row i of x and row first + i of y
     rows: Tensor | None  # (b,), over the columns of y, of e^{scale S}
     columns: Tensor | None  # (B,), over the rows of x
     cross: Tensor | None  # scalar, over all unmatched pairs between x and y, of e^{2t (S - 1)}
@@ -74,11 +75,11 @@ def pair_log_sums(
     """
     asked = _Asked(rows, columns, cross, within, first, t)
     found = dict(zip(_names(asked), _PairLogSums.apply(x, y, scale, asked), strict=True))
-    return LogSums(**{name: found.get(name) for name in LogSums._fields})
+    return LogSums(found["matched"], **{name: found.get(name) for name in LogSums._fields[1:]})
 
 
 def _names(asked: _Asked) -> list[str]:
-    names = [name for name in ("rows", "columns", "cross") if getattr(asked, name)]
+    names = ["matched", *(name for name in ("rows", "columns", "cross") if getattr(asked, name))]
     return names + (["within_x", "within_y"] if asked.within else [])
 
 
@@ -86,7 +87,7 @@ class _PairLogSums(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, y: Tensor, scale: Tensor, asked: _Asked) -> tuple[Tensor, ...]:
         x, y = x.contiguous(), y.contiguous()
-        found: dict[str, Tensor] = {}
+        found = {"matched": _matched_cosines(x, y, asked.first)}
         if asked.rows or asked.columns or asked.cross:
             found["rows"], found["columns"], found["cross"] = _between(x, y, scale, asked)
         gathered: list[Tensor | None] = [None, None]
@@ -113,6 +114,12 @@ class _PairLogSums(torch.autograd.Function):
         grad_scale = None
         if asked.rows or asked.columns or asked.cross:
             grad_scale = _between_gradient(x, y, scale, asked, given, (grad_x, grad_y), needs_scale=needs_scale)
+        weights = given["matched"][1].unsqueeze(1)
+        own = slice(asked.first, asked.first + len(x))
+        if grad_x is not None:
+            grad_x.addcmul_(weights.to(grad_x.dtype), y[own].to(grad_x.dtype))
+        if grad_y is not None:
+            grad_y[own].addcmul_(weights.to(grad_y.dtype), x.to(grad_y.dtype))
         for name, gradient, gathered in (("within_x", grad_x, gathered_x), ("within_y", grad_y, gathered_y)):
             if name in given and gradient is not None:
                 gradient.addcmul_(gathered, _potential_weight(*given[name], asked.t).to(gradient.dtype))
@@ -125,6 +132,16 @@ class _PairLogSums(torch.autograd.Function):
 
 
 # forward
+
+
+def _matched_cosines(x: Tensor, y: Tensor, first: int) -> Tensor:
+    """Return x_i . y_{first + i}, in parts, so that no array of the size of x is made."""
+    parts = block_parts(len(x), block_size(x, y))
+    cosines = [
+        torch.linalg.vecdot(x[part].to(wide_type(x)), y[first + part.start : first + part.stop].to(wide_type(y)))
+        for part in parts
+    ]
+    return torch.cat(cosines).double()
 
 
 def _between(x: Tensor, y: Tensor, scale: Tensor, asked: _Asked) -> tuple[Tensor, Tensor, Tensor]:

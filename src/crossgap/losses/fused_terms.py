@@ -22,18 +22,18 @@ def fused_terms(
     *,
     given: Pair,
     clip: tuple[float, float] | None = None,
+    alignment: bool = False,
     uniformity: bool = False,
     cross_uniformity: bool = False,
     t: float = 2.0,
 ) -> dict[str, Tensor]:
-    """Return CLIP's loss, given the weights of its two directions, and the uniformities of a batch.
+    """Return CLIP's loss, given the weights of its two directions, the alignment and the uniformities of a batch.
 
-    Keys: ``clip``, ``uniformity_x`` and ``uniformity_y``, ``cross_uniformity``, of what was asked for; each value can
-    be differentiated by itself. ``pair`` holds the checked rows, ``given`` those that the caller gave, which on CUDA
-    may be in bfloat16 and then are multiplied as they are.
+    Keys: ``clip``, ``alignment``, ``uniformity_x``, ``uniformity_y``, ``cross_uniformity``, of what was asked for; each
+    value can be differentiated by itself. ``pair`` holds the checked rows, ``given`` those that the caller gave, which
+    on CUDA may be in bfloat16 and then are multiplied as they are.
     """
-    x, y = pair
-    n = len(x)
+    n = len(pair[0])
     sums = pair_log_sums(
         *rows_to_multiply(pair, given),
         scale,
@@ -45,34 +45,35 @@ def fused_terms(
     )
     terms: dict[str, Tensor] = {}
     if clip is not None:
-        matched = _matched_logits(x, y, scale)
+        matched = scale.double() * sums.matched
         parts = [
             weight * torch.nn.functional.softplus(logs - matched).mean()
             for weight, logs in zip(clip, (sums.rows, sums.columns), strict=True)
             if logs is not None
         ]
         terms["clip"] = sum(parts[1:], start=parts[0])
+    if alignment:
+        terms["alignment"] = 2 - 2 * sums.matched.mean()
     for name, log_sum in (("uniformity_x", sums.within_x), ("uniformity_y", sums.within_y)):
         if log_sum is not None:
             terms[name] = log_sum - math.log(n * (n - 1) / 2)
     if sums.cross is not None:
         terms["cross_uniformity"] = sums.cross - math.log(n * (n - 1))
-    return {name: term.to(x.dtype) for name, term in terms.items()}
+    return {name: term.to(pair[0].dtype) for name, term in terms.items()}
 
 
 def fused_row_logs(pair: Pair, scale: Tensor, rows: slice, *, given: Pair) -> tuple[Tensor, Tensor, Tensor]:
     """Return what ``rows`` of each side lose: log-sums over the other rows of x to y and of y to x, and own logits."""
-    x, y = pair
     a, b = rows_to_multiply(pair, given)
-    if rows.stop - rows.start == len(x):
+    if rows.stop - rows.start == len(a):
         sums = pair_log_sums(a, b, scale)
         forth, back = sums.rows, sums.columns
     else:
-        forth = pair_log_sums(a[rows], b, scale, first=rows.start, columns=False).rows
-        back = pair_log_sums(b[rows], a, scale, first=rows.start, columns=False).rows
+        sums = pair_log_sums(a[rows], b, scale, first=rows.start, columns=False)
+        forth, back = sums.rows, pair_log_sums(b[rows], a, scale, first=rows.start, columns=False).rows
     if forth is None or back is None:
         raise RuntimeError("the sums of both directions were asked for, but one is missing.")
-    return forth, back, _matched_logits(x[rows], y[rows], scale)
+    return forth, back, scale.double() * sums.matched
 
 
 def fused_leave_one_out(pair: Pair, scale: Tensor, rows: slice) -> tuple[Tensor, Tensor]:
@@ -81,9 +82,4 @@ def fused_leave_one_out(pair: Pair, scale: Tensor, rows: slice) -> tuple[Tensor,
     sums = pair_log_sums(x[rows], y, scale, first=rows.start, columns=False)
     if sums.rows is None:
         raise RuntimeError("the sums of rows were asked for, but they are missing.")
-    return sums.rows, _matched_logits(x[rows], y[rows], scale)
-
-
-def _matched_logits(x: Tensor, y: Tensor, scale: Tensor) -> Tensor:
-    """Return the logits of matched rows in float64, in which log-sums are."""
-    return scale.double() * torch.linalg.vecdot(x, y).double()
+    return sums.rows, scale.double() * sums.matched

@@ -55,7 +55,7 @@ def gather_rows(rows: Tensor, *, gradient: bool = True, group: Any = None, check
 
     References
     ----------
-    Cherti et al., *Reproducible Scaling Laws for Contrastive Language-Image Learning*, arXiv 2212.07143, appendix.
+    Ilharco et al., OpenCLIP, https://github.com/mlfoundations/open_clip: its option ``--gather-with-grad``.
 
     Examples
     --------

@@ -96,7 +96,10 @@ def row_range(rows: slice | None, n: int) -> slice:
     """Return ``rows`` with its ends filled in: the rows of the batch whose own terms a process adds up."""
     if rows is None:
         return slice(0, n)
+    if not isinstance(rows, slice):
+        raise TypeError(f"rows must be a slice, but it is a {type(rows).__name__}; give slice(first, last).")
     first, last, step = rows.indices(n)
-    if step != 1 or first >= last or (rows.stop is not None and rows.stop > n):
+    outside = (rows.stop is not None and rows.stop > n) or (rows.start is not None and rows.start < -n)
+    if step != 1 or first >= last or outside:
         raise ValueError(f"rows must be a part of the {n} rows of the batch, but it is {rows}; give slice(first, last).")
     return slice(first, last)

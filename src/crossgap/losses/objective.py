@@ -69,8 +69,8 @@ class ContrastiveLoss(nn.Module):
 
     References
     ----------
-    Cherti et al., *Reproducible Scaling Laws for Contrastive Language-Image Learning*, arXiv 2212.07143 (open_clip:
-    "local" is its ``local_loss`` with ``gather_with_grad``).
+    Ilharco et al., OpenCLIP, https://github.com/mlfoundations/open_clip: "local" is its ``--local-loss`` together with
+    ``--gather-with-grad``, "all" the latter alone.
 
     Examples
     --------

@@ -6,6 +6,7 @@ from typing import Any
 
 from crossgap.losses.clip import clip_loss
 from crossgap.losses.cua import cua_loss, cuaxu_loss
+from crossgap.reproduce.full_scale import check_paths, fine_tuned_rows
 from crossgap.reproduce.linear_heads import (
     Loss,
     TrainedRows,
@@ -100,7 +101,7 @@ def run(
     Raises
     ------
     ValueError
-        If ``scale`` is neither of the two.
+        If ``scale`` is neither of the two, or a path is missing or too many.
 
     Notes
     -----
@@ -167,14 +168,11 @@ def rows_of_scale(
     scale, seed, progress, features, dimensions, worlds, heads, **paths
         As in ``run``.
     """
+    check_paths(scale, paths)
     if scale == "full":
-        from crossgap.reproduce.full_scale import fine_tuned_rows
-
         return "a Hugging Face CLIP, fine-tuned on COCO", fine_tuned_rows(
             LOSSES, dimensions=dimensions, progress=progress, **paths
         )
-    if scale != "small":
-        raise ValueError(f"scale must be 'small' or 'full', but it is {scale!r}; choose one.")
     if features is None:
         data, sources, losses = (
             f"linear heads on {worlds} synthetic worlds",

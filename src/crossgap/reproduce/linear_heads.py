@@ -25,6 +25,7 @@ __all__ = [
     "World",
     "measure_rows",
     "measured_by_condition",
+    "recalls",
     "synthetic_worlds",
     "train_heads",
     "trained_rows",
@@ -221,17 +222,22 @@ def measure_rows(x: Tensor, y: Tensor) -> dict[str, float]:
     """
     if y.ndim == 2:
         return dict(gap_curve(x, y))
-    n, c, d = y.shape
-    curves = [gap_curve(x, y[:, number]) for number in range(c)]
+    curves = [gap_curve(x, y[:, number]) for number in range(y.shape[1])]
     names = [name for name in curves[0] if not name.startswith("recall_at_") and all(name in one for one in curves)]
-    found = {name: float(np.mean([one[name] for one in curves])) for name in names}
+    return {name: float(np.mean([one[name] for one in curves])) for name in names} | recalls(x, y)
+
+
+def recalls(x: Tensor, y: Tensor, *, lengths: Sequence[int] = (1, 5, 10)) -> dict[str, float]:
+    """Recall at k in both directions, of n items and c candidates each (n, c, d), as ``measure_rows`` counts it."""
+    n, c, d = y.shape
     items = np.arange(n)
     both = retrieval_ranks_both(x, y.reshape(n * c, d), x_items=items, y_items=np.repeat(items, c), check=False)
-    for direction, ranks in zip(("x_to_y", "y_to_x"), both, strict=True):
-        for k in (1, 5, 10):
-            if k <= ranks.gallery_size:
-                found[f"recall_at_{k}/{direction}"] = float(ranks.recall_at_k(k))
-    return found
+    return {
+        f"recall_at_{k}/{direction}": float(ranks.recall_at_k(k))
+        for direction, ranks in zip(("x_to_y", "y_to_x"), both, strict=True)
+        for k in lengths
+        if k <= ranks.gallery_size
+    }
 
 
 def measured_by_condition(

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from crossgap.losses.cloob import cloob_loss
+from crossgap.reproduce.full_scale import check_paths, fine_tuned_rows
 from crossgap.reproduce.linear_heads import (
     Loss,
     TrainedRows,
@@ -127,7 +128,7 @@ def run(
     Raises
     ------
     ValueError
-        If ``scale`` is neither of the two.
+        If ``scale`` is neither of the two, or a path is missing or too many.
 
     Notes
     -----
@@ -141,16 +142,13 @@ def run(
     Fürst et al., *CLOOB: Modern Hopfield Networks with InfoLOOB Outperform CLIP*, arXiv 2110.11316, on the four cases;
     Aziz and Rahim, arXiv 2405.18867, on CLIP against CLOOB.
     """
+    check_paths(scale, paths)
     if scale == "full":
-        from crossgap.reproduce.full_scale import fine_tuned_rows
-
         data = "a Hugging Face CLIP, fine-tuned on COCO"
         runs: Iterable[TrainedRows] = fine_tuned_rows(LOSSES, dimensions=(DIMENSION,), progress=progress, **paths)
-    elif scale == "small":
+    else:
         data, sources, losses = _small_worlds(features, worlds, seed)
         runs = trained_rows(sources, losses, dimensions=(DIMENSION,), heads=heads, seed=seed, progress=progress)
-    else:
-        raise ValueError(f"scale must be 'small' or 'full', but it is {scale!r}; choose one.")
     found = measured_by_condition(runs)
     rows = tuple(
         Row(

@@ -64,8 +64,8 @@ def run(
 
     How to read it: the two groups start as separate cones, are drawn out to arcs and rings, and at last cover the
     sphere together: in three dimensions the contrastive loss closes the gap. The shares of variance of the first one
-    and two principal components of x tell the stages apart: an arc has nearly all of it in one, a ring in two, an even sphere a
-    third in each.
+    and two principal components of x tell the stages apart: an arc has nearly all of it in one, a ring in two, an even
+    sphere a third in each.
 
     Parameters
     ----------

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +18,20 @@ from crossgap.train.pairs import PairedTensors
 from crossgap.train.run import TrainingRun
 from crossgap.train.towers import mlp_tower
 
-__all__ = ["TurnedTower", "TwinSettings", "Twins", "align_twins", "draw_twins", "share_at_rest", "train_twins"]
+__all__ = [
+    "TurnedTower",
+    "TwinSettings",
+    "Twins",
+    "align_twins",
+    "draw_twins",
+    "encode_both",
+    "follow",
+    "share_at_rest",
+    "starts_together",
+    "train_twins",
+]
+
+Watch = Callable[[int, Tensor, Tensor], None]
 
 INPUT_DIMENSION = 64
 INPUT_MEAN = 2.0
@@ -105,27 +119,28 @@ def draw_twins(settings: TwinSettings, *, seed: int) -> Twins:
     for redraws in range(MOST_DRAWS):
         generator = torch.Generator().manual_seed(seed + 1000 * redraws)
         inputs = torch.randn(settings.points, INPUT_DIMENSION, generator=generator) + INPUT_MEAN
-        towers = [
-            mlp_tower(INPUT_DIMENSION, settings.hidden, settings.layers, settings.dimension, generator=generator)
-            for _ in range(2)
-        ]
+        sizes = (INPUT_DIMENSION, settings.hidden, settings.layers, settings.dimension)
+        x_tower, y_tower = (mlp_tower(*sizes, generator=generator) for _ in range(2))
         scale = 1 / settings.temperature
-        model = DualEncoder(
-            *towers, LogitScale(scale, learnable=False, highest=max(100.0, scale), lowest=min(1.0, scale))
-        )
+        held = LogitScale(scale, learnable=False, highest=max(100.0, scale), lowest=min(1.0, scale))
+        model = DualEncoder(x_tower, y_tower, held)
         align_twins(model, inputs, gap_at_init=settings.gap_at_init)
         if settings.gap_at_init != 0:
             return Twins(model=model, inputs=inputs, redraws=redraws)
-        x, y = _rows(model, inputs)
-        if float(measure.linear_separability(x, y)) < MOST_SEPARABLE:
+        if starts_together(model, inputs):
             return Twins(model=model, inputs=inputs, redraws=redraws)
     raise DegenerateError(
-        f"two networks must start inseparable (linear separability below {MOST_SEPARABLE}), but {MOST_DRAWS} draws from "
-        f"seed {seed} did not; use more points or another seed."
+        f"two networks must start inseparable (linear separability below {MOST_SEPARABLE}), but {MOST_DRAWS} draws "
+        f"from seed {seed} did not; use more points or another seed."
     )
 
 
-def align_twins(model: DualEncoder, inputs: Tensor, *, gap_at_init: float | None, batch_size: int = 1024) -> None:
+def starts_together(model: DualEncoder, inputs: Tensor) -> bool:
+    """Whether no plane tells the two encoders apart: linear separability below 0.6."""
+    return float(measure.linear_separability(*encode_both(model, inputs))) < MOST_SEPARABLE
+
+
+def align_twins(model: DualEncoder, inputs: Tensor, *, gap_at_init: float | None) -> None:
     """Turn the second encoder onto the first for good, by the rotation that fits best on some inputs.
 
     Formula::
@@ -134,8 +149,8 @@ def align_twins(model: DualEncoder, inputs: Tensor, *, gap_at_init: float | None
 
     with m_x, m_y the means of the unit rows and s = ``gap_at_init``.
 
-    How to read it: at s = 0 the two cones lie on each other; at s = 1 the targets lie where the second cone is already, so
-    about the whole gap stays; in between a part of it.
+    How to read it: at s = 0 the two cones lie on each other; at s = 1 the targets lie where the second cone is
+    already, so about the whole gap stays; in between a part of it.
 
     Parameters
     ----------
@@ -145,8 +160,6 @@ def align_twins(model: DualEncoder, inputs: Tensor, *, gap_at_init: float | None
         What both towers take, (n, ...).
     gap_at_init
         s, from 0 to 1, or None to change nothing.
-    batch_size
-        Inputs that are encoded at a time.
 
     Raises
     ------
@@ -168,17 +181,14 @@ def align_twins(model: DualEncoder, inputs: Tensor, *, gap_at_init: float | None
         raise ValueError(
             f"gap_at_init must be from 0 to 1, or None for no rotation, but it is {gap_at_init}; 0 closes."
         )
-    x, y = _rows(model, inputs, batch_size)
-    x, y = x.double(), y.double()
+    x, y = (rows.double() for rows in encode_both(model, inputs))
     targets = x + gap_at_init * (y.mean(dim=0) - x.mean(dim=0))
     found = orthogonal_procrustes(targets, y, unit=False)
     like = next(model.parameters())
     model.y_tower = TurnedTower(model.y_tower, found.matrix.to(like.device, torch.float32))
 
 
-def train_twins(
-    settings: TwinSettings, *, seed: int, watch: Callable[[int, Tensor, Tensor], None] | None = None
-) -> dict[str, float]:
+def train_twins(settings: TwinSettings, *, seed: int, watch: Watch | None = None) -> dict[str, float]:
     """Draw two encoders, train them with the contrastive loss, and measure on the training points.
 
     Parameters
@@ -192,38 +202,57 @@ def train_twins(
 
     Returns
     -------
-    By name: gap, separability and loss at the start (``/start``) and at the end, matched cosine, uniformity, recall,
-    share of points at rest (``stable_region``) and ``redraws``. The loss at the end is the mean over the last epoch.
+    What ``follow`` gives, and ``redraws``: how many draws were thrown away.
     """
     twins = draw_twins(settings, seed=seed)
-    x, y = _rows(twins.model, twins.inputs)
+    optimiser = adamw(
+        twins.model, learning_rate=LEARNING_RATE, weight_decay=WEIGHT_DECAY, betas=(0.9, settings.beta2), decay_all=True
+    )
+    run = TrainingRun(
+        twins.model,
+        clip_loss,
+        PairedTensors(twins.inputs, twins.inputs),
+        optimiser=optimiser,
+        batch_size=settings.batch_size,
+        epochs=settings.epochs,
+        seed=seed,
+    )
+    return follow(run, twins.inputs, watch=watch) | {"redraws": float(twins.redraws)}
+
+
+def follow(run: TrainingRun, inputs: Tensor, *, watch: Watch | None = None) -> dict[str, float]:
+    """Take all steps of a run of two encoders of one kind of input, and measure on the inputs before and after.
+
+    Parameters
+    ----------
+    run
+        At its start; its logit scale is fixed.
+    inputs
+        What both encoders take, (n, ...).
+    watch
+        Called with the number of epochs done and the unit rows of both encoders, before training and after each epoch.
+
+    Returns
+    -------
+    By name: gap, separability and loss at the start (``/start``) and at the end, matched cosine, uniformity, recall,
+    and the share of inputs at rest (``stable_region``). The loss at the start is that of the first batch, at the end
+    the mean over the last epoch.
+    """
+    x, y = encode_both(run.model, inputs)
     found = {
         "centroid_distance/start": float(measure.centroid_distance(x, y)),
         "linear_separability/start": float(measure.linear_separability(x, y)),
     }
     if watch is not None:
         watch(0, x, y)
-    run = TrainingRun(
-        twins.model,
-        clip_loss,
-        PairedTensors(twins.inputs, twins.inputs),
-        optimiser=adamw(
-            twins.model,
-            learning_rate=LEARNING_RATE,
-            weight_decay=WEIGHT_DECAY,
-            betas=(0.9, settings.beta2),
-            decay_all=True,
-        ),
-        batch_size=settings.batch_size,
-        epochs=settings.epochs,
-        seed=seed,
-    )
-    losses = []
+    losses: list[float] = []
+    scale = 1.0
     for step in run:
         losses.append(step.loss)
+        scale = step.logit_scale
         if watch is not None and run.step % run.steps_per_epoch == 0:
-            watch(step.epoch + 1, *_rows(twins.model, twins.inputs))
-    x, y = _rows(twins.model, twins.inputs)
+            watch(step.epoch + 1, *encode_both(run.model, inputs))
+    x, y = encode_both(run.model, inputs)
     last = losses[-run.steps_per_epoch :]
     return found | {
         "loss/start": losses[0],
@@ -233,8 +262,7 @@ def train_twins(
         "matched_cosine": float(measure.matched_cosine(x, y)),
         "uniformity": float(measure.uniformity(x) + measure.uniformity(y)) / 2,
         "recall_at_1/x_to_y": float(measure.recall_at_k(x, y, k=1)),
-        "stable_region": share_at_rest(x, y, temperature=settings.temperature, batch_size=settings.batch_size),
-        "redraws": float(twins.redraws),
+        "stable_region": share_at_rest(x, y, temperature=1 / scale, batch_size=run.batch_size),
     }
 
 
@@ -243,22 +271,31 @@ def share_at_rest(x: Tensor, y: Tensor, *, temperature: float, batch_size: int) 
 
     The mean of ``stable_region`` over consecutive batches and both directions; a last batch of one row is left out.
     """
-    parts = [slice(first, first + batch_size) for first in range(0, len(x), batch_size)]
-    parts = [part for part in parts if len(x[part]) >= 2]
-    weights = [len(x[part]) for part in parts]
-    shares = [
-        (
-            measure.stable_region(x[part], y[part], temperature=temperature)
-            + measure.stable_region(y[part], x[part], temperature=temperature)
-        )
-        / 2
-        for part in parts
-    ]
-    return float(sum(weight * share for weight, share in zip(weights, shares, strict=True)) / sum(weights))
+    shares, sizes = [], []
+    for first in range(0, len(x), batch_size):
+        x_part, y_part = x[first : first + batch_size], y[first : first + batch_size]
+        if len(x_part) >= 2:
+            both = [
+                measure.stable_region(*sides, temperature=temperature) for sides in ((x_part, y_part), (y_part, x_part))
+            ]
+            shares.append(float(sum(both)) / 2)
+            sizes.append(len(x_part))
+    return sum(size * share for size, share in zip(sizes, shares, strict=True)) / sum(sizes)
 
 
 @torch.no_grad()
-def _rows(model: DualEncoder, inputs: Tensor, batch_size: int = 1024) -> tuple[Tensor, Tensor]:
-    """Return the unit rows of both encoders for all inputs."""
-    parts = [inputs[first : first + batch_size] for first in range(0, len(inputs), batch_size)]
-    return torch.cat([model.encode_x(part) for part in parts]), torch.cat([model.encode_y(part) for part in parts])
+def encode_both(
+    model: Any, inputs: Tensor, y_inputs: Tensor | None = None, *, batch_size: int = 256
+) -> tuple[Tensor, Tensor]:
+    """Return the unit rows of both encoders for all inputs, on the CPU; the model is left in evaluation mode.
+
+    Without ``y_inputs`` both encoders see ``inputs``.
+    """
+    model.eval()
+    device = next(model.parameters()).device
+    sides = ((model.encode_x, inputs), (model.encode_y, inputs if y_inputs is None else y_inputs))
+    x, y = (
+        torch.cat([encode(part.to(device)).cpu() for part in torch.split(values, batch_size)])
+        for encode, values in sides
+    )
+    return x, y

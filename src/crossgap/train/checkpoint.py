@@ -1,6 +1,7 @@
 """What a model and an optimiser hold, to and from one file."""
 
 import os
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -152,9 +153,8 @@ def tensors_under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tenso
 
 def versions() -> dict[str, str]:
     """Return the versions that a file names."""
-    import crossgap
-
-    return {"crossgap": crossgap.__version__, "torch": torch.__version__}
+    package = sys.modules[__name__.partition(".")[0]]  # an import would be one of all the rooms above
+    return {"crossgap": package.__version__, "torch": torch.__version__}
 
 
 _WRAPPERS = (nn.parallel.DistributedDataParallel, nn.DataParallel)

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
+from torch.random import fork_rng
 
 from crossgap.errors import DegenerateError
 from crossgap.losses.temperature import LogitScale
@@ -107,7 +108,7 @@ class TrainingRun:
     the run gives it afresh for each step, the same on all processes.
 
     An objective that has a parameter ``items``, ``generator``, ``step`` or ``epoch`` is given it; a module may accept
-    further names by a method ``takes(name) -> bool``. A parameter ``check`` is true in the first step only.
+    further names by a method ``takes(name) -> bool``. A parameter ``check`` is false from the second step on.
 
     Examples
     --------
@@ -316,8 +317,8 @@ class TrainingRun:
             keywords["items"] = items[index.to(items.device)].to(self._device)
         if "generator" in wanted:
             keywords["generator"] = seeded_generator(self.seed, step, purpose="objective")
-        if "check" in self._accepted:
-            keywords["check"] = not self._checked
+        if "check" in self._accepted and self._checked:
+            keywords["check"] = False
         return keywords
 
     def _autocast(self) -> contextlib.AbstractContextManager[Any]:
@@ -340,7 +341,7 @@ class TrainingRun:
         """Set torch's generators for a step, and put back the caller's state."""
         cuda = self._device.type == "cuda"
         numbers = (self.seed, step, self.rank)
-        with torch.random.fork_rng([self._device] if cuda else []):
+        with fork_rng([self._device] if cuda else []):
             torch.set_rng_state(seeded_generator(*numbers, purpose="towers").get_state())
             if cuda:
                 state = seeded_generator(*numbers, purpose="towers", device=self._device).get_state()

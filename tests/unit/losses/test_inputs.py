@@ -128,9 +128,11 @@ def test_rows_of_a_batch():
     assert row_range(slice(None), 5) == slice(0, 5)
     assert row_range(slice(2, 4), 5) == slice(2, 4)
     assert row_range(slice(-2, None), 5) == slice(3, 5)
-    for rows in (slice(2, 2), slice(4, 1), slice(5, None), slice(3, 6), slice(0, 4, 2), slice(None, None, -1)):
+    for rows in (slice(2, 2), slice(4, 1), slice(5, None), slice(3, 6), slice(0, 4, 2), slice(None, None, -1), slice(-9, 2)):
         with pytest.raises(ValueError, match=r"rows must be a part of the 5 rows of the batch, but it is slice\("):
             row_range(rows, 5)
+    with pytest.raises(TypeError, match="rows must be a slice, but it is a int"):
+        row_range(3, 5)
 
 
 def test_full_precision_switches_autocast_off_and_on_again():

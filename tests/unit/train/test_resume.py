@@ -117,6 +117,27 @@ def test_a_restored_run_ends_in_the_same_bits(tmp_path, make, stop):
     assert (tmp_path / "a.safetensors").read_bytes() == (tmp_path / "b.safetensors").read_bytes()
 
 
+@pytest.mark.cuda
+@pytest.mark.parametrize("precision", ["float32", "bf16", "fp16"])
+def test_a_run_on_a_gpu_goes_on_where_it_was(tmp_path, precision):
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+
+    def make():
+        return _run(_model().cuda(), precision=precision)
+
+    state = torch.cuda.get_rng_state()
+    whole, parted, resumed = make(), make(), make()
+    records = list(whole)
+    seen = [next(iter(parted)) for _ in range(5)]
+    parted.save(tmp_path / FILE)
+    resumed.restore(tmp_path / FILE)
+    assert seen + list(resumed) == records
+    assert _equal(whole, resumed)
+    assert torch.equal(torch.cuda.get_rng_state(), state)
+    load_model(_model(), tmp_path / FILE)
+
+
 def test_restoring_twice_is_restoring_once(tmp_path):
     run = _run()
     steps = iter(run)

@@ -269,7 +269,7 @@ def test_terms_are_weighted_and_add_up():
 def test_an_objective_gets_what_it_asks_for():
     given = []
 
-    def objective(x, y, logit_scale, *, items, generator, step, epoch, check):
+    def objective(x, y, logit_scale, *, items, generator, step, epoch, check=True):
         given.append(SimpleNamespace(items=items, step=step, epoch=epoch, check=check))
         given[-1].drawn = torch.rand((), generator=generator).item()
         return clip_loss(x, y, logit_scale, items=items, check=check)
@@ -427,6 +427,32 @@ def test_clipping_shortens_the_gradient():
     assert records[0].gradient_norm == records[1].gradient_norm > 1e-3
     assert (_weights(short) - start).norm() == pytest.approx(1e-3, rel=1e-3)
     assert (_weights(free) - start).norm() == pytest.approx(records[0].gradient_norm, rel=1e-4)
+
+
+# one process of a distributed run; several are tested in test_distributed
+
+
+@pytest.fixture
+def one_process(tmp_path):
+    """A process group of this process alone."""
+    store = torch.distributed.FileStore(str(tmp_path / "store"), 1)
+    torch.distributed.init_process_group("gloo", store=store, rank=0, world_size=1)
+    yield
+    torch.distributed.destroy_process_group()
+
+
+@pytest.mark.parametrize("chunk", [None, 5])
+def test_a_distributed_model_takes_the_same_steps(one_process, tmp_path, chunk):
+    plain, wrapped = _model(dropout=0.2), _model(dropout=0.2)
+    options = {"scale_schedule": fixed_then_learned_scale(50.0, steps=5), "chunk_size": chunk}
+    run, distributed = _run(plain, **options), _run(nn.parallel.DistributedDataParallel(wrapped), **options)
+    assert (distributed.rank, distributed.world_size) == (0, 1)
+    assert list(run) == list(distributed)
+    assert torch.equal(_weights(run), _weights(distributed))
+    run.save(tmp_path / "a")
+    distributed.save(tmp_path / "b")
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+    _run(_model(dropout=0.2), **options).restore(tmp_path / "b")
 
 
 # what is not finite
