@@ -18,9 +18,7 @@ import torch.distributed as dist
 from torch.nn.parallel import DistributedDataParallel
 
 from crossgap.losses import ContrastiveLoss, LogitScale, alignment_loss, clip_loss, uniformity_loss
-from crossgap.train.dual_encoder import DualEncoder
-from crossgap.train.gradient_cache import cached_backward
-from crossgap.train.towers import mlp_tower
+from crossgap.train import DualEncoder, cached_backward, mlp_tower
 
 launched = "RANK" in os.environ
 if launched:

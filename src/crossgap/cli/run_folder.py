@@ -24,6 +24,7 @@ class RunFolder:
         self.checkpoint = path / "checkpoint.safetensors"
         self.records = path / "records.jsonl"
         self.gap = path / "gap.json"
+        self.words = path / "words.json"
 
     def check(self, *, resume: bool) -> None:
         """Fail before the work where the folder cannot take the run, or holds none to go on with."""

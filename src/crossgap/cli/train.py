@@ -27,7 +27,16 @@ if TYPE_CHECKING:
 __all__ = ["train"]
 
 _SHOWN = ("centroid_distance", "linear_separability", "uniformity", "cross_uniformity", "alignment", "matched_cosine")
-_MAY_DIFFER = {"data.source", "run.epochs", "run.device", "run.checkpoint_every", "run.evaluate_every"}  # on resuming
+_MAY_DIFFER = {
+    "data.source",
+    "data.images",
+    "data.captions",
+    "model.path",
+    "run.epochs",
+    "run.device",
+    "run.checkpoint_every",
+    "run.evaluate_every",
+}
 
 
 @door
@@ -70,6 +79,8 @@ def train(
         with _stop_signal() as stopped:
             folder.path.mkdir(parents=True, exist_ok=True)
             write_text(folder.config, config_text(settings))
+            if made.words is not None:
+                made.words.save(folder.words)
             curves, alarms = _train(settings, made, folder, say, saved=saved, stopped=stopped)
         if made.held_out is not None:
             _write_report(settings, made, folder, replicates)
@@ -77,7 +88,8 @@ def train(
         step = saved[-1] if saved else made.run.step
         typer.echo(f"interrupted; {folder.checkpoint} holds step {step}, and this goes on: {again}", err=True)
         raise typer.Exit(130) from None
-    files = [folder.checkpoint, folder.records, folder.config, *([folder.gap] if made.held_out is not None else [])]
+    files = [folder.checkpoint, folder.records, folder.config]
+    files += [folder.words] * (made.words is not None) + [folder.gap] * (made.held_out is not None)
     if as_json:
         from crossgap.results import to_json
 
@@ -245,7 +257,8 @@ def _write_report(settings: "TrainingConfig", made: "ConfiguredRun", folder: Run
     if made.held_out is None:
         return
     embeddings = made.held_out.embeddings(made.model)
-    source = f"held-out items of {', '.join(settings.data.source)}"
+    named = settings.data.source or (settings.data.images,)
+    source = f"held-out items of {', '.join(map(str, named))}"
     inputs = [
         {"group": name, "source": source, "n": len(group), "d": embeddings.dimension}
         for name, group in embeddings.items()
@@ -272,7 +285,7 @@ def _head(settings: "TrainingConfig", made: "ConfiguredRun") -> Iterator[str]:
     several = ", one row of each group an epoch" if made.pairs.several else ""
     yield f"{x} and {y}: {len(made.pairs)} items to train on{several}, {held} held out"
     yield (
-        f"two {table.tower} towers into {table.dimension} dimensions, {made.parameter_count:,} parameters, seed "
+        f"two {table.tower} towers into {made.dimension} dimensions, {made.parameter_count:,} parameters, seed "
         f"{run.seed}"
     )
     terms = " + ".join(f"{term.weight:g} {term.name}" for term in settings.loss)

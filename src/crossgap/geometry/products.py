@@ -9,6 +9,7 @@ No setting of NumPy or torch is changed: oneDNN is called as an operator of its 
 
 import functools
 import importlib.util
+import platform
 import sys
 import time
 from collections.abc import Callable
@@ -19,7 +20,7 @@ import numpy as np
 
 from crossgap.geometry.rows import Array, Rows, is_numpy
 
-__all__ = ["product_routine"]
+__all__ = ["product_routine", "settled_product_routine"]
 
 _WORTH_A_PROBE = 1e11  # flops: about a second of one core
 _WORTH_IMPORTING_TORCH = 1e12  # about ten seconds, against one or two for the import
@@ -42,6 +43,42 @@ def product_routine(x: Rows, flops: float) -> Callable[[Array, Array], Array]:
     if array_api_compat.is_torch_array(x) and x.device.type == "cpu" and not x.requires_grad:
         return _fastest_for_torch(_torch_precision())
     return _plain
+
+
+def settled_product_routine(x: Any) -> Callable[[Array, Array], Array] | None:
+    """Return oneDNN's product for torch tensors like ``x`` where it is known to be the faster one, else None.
+
+    Chosen by the maker of the processor and not by a trial, so that a run that is stopped and taken up again computes
+    the same bits: MKL, which torch's own product calls, keeps to AVX2 on other makers' processors, and oneDNN does not.
+    """
+    if x.device.type != "cpu" or str(x.dtype) != "torch.float32":
+        return None
+    return _onednn if _onednn_is_wider() and _is_correct_on_torch(_torch_precision()) else None
+
+
+@functools.cache
+def _onednn_is_wider() -> bool:
+    import torch
+
+    capability = torch.backends.cpu.get_cpu_capability()
+    return torch.backends.mkl.is_available() and capability == "AVX512" and "GenuineIntel" not in _processor()
+
+
+def _processor() -> str:
+    """What the system says of the processor, its maker among it."""
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            return file.read(4096)
+    except OSError:
+        return platform.processor()
+
+
+@functools.cache
+def _is_correct_on_torch(precision: str) -> bool:
+    import torch
+
+    a, b = (torch.from_numpy(rows) for rows in _probe_rows())
+    return _is_correct(_onednn, a, b)
 
 
 @functools.cache
@@ -101,11 +138,15 @@ def _probe_rows() -> tuple[np.ndarray, np.ndarray]:
 
 
 def _wins(routine: Callable[[Array, Array], Array], a: Array, b: Array) -> bool:
+    return _is_correct(routine, a, b) and _seconds(routine, a, b) * _CLEARLY_FASTER < _seconds(_plain, a, b)
+
+
+def _is_correct(routine: Callable[[Array, Array], Array], a: Array, b: Array) -> bool:
     try:
         error = np.abs(np.asarray(routine(a, b)) - np.asarray(a, np.float64) @ np.asarray(b, np.float64).T).max()
     except (RuntimeError, AttributeError, ImportError, OSError):  # no torch that loads, or one without oneDNN
         return False
-    return error < 1e-6 and _seconds(routine, a, b) * _CLEARLY_FASTER < _seconds(_plain, a, b)
+    return bool(error < 1e-6)
 
 
 def _seconds(routine: Callable[[Array, Array], Array], a: Array, b: Array) -> float:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from crossgap.geometry.products import product_routine
+from crossgap.geometry.products import settled_product_routine
 
 __all__ = [
     "LOG_RANGE",
@@ -79,8 +79,8 @@ def block_buffer(x: Tensor, size: int) -> Tensor:
 
 def block_product(x: Tensor, y: Tensor, size: int) -> Callable[[Tensor, Tensor], Tensor]:
     """Return a routine (a, b) -> a b^T for parts of x and y, whose result may be overwritten by its next call."""
-    routine = product_routine(x.detach(), 2.0 * len(x) * len(y) * x.shape[1])
-    if routine.__name__ != "_plain":
+    routine = settled_product_routine(x)
+    if routine is not None:
         return routine
     buffer = block_buffer(x, size)
 
@@ -93,7 +93,10 @@ def block_product(x: Tensor, y: Tensor, size: int) -> Callable[[Tensor, Tensor],
 
 def add_product(total: Tensor, a: Tensor, b: Tensor) -> None:
     """Add a b to ``total``; ``a`` is brought to the type of ``b`` where that is bfloat16."""
-    if total.dtype == b.dtype:
+    routine = settled_product_routine(total) if a.is_contiguous() else None  # for a transposed one it is no faster
+    if routine is not None and b.dtype == total.dtype:
+        total.add_(routine(a, b.T))
+    elif total.dtype == b.dtype:
         total.addmm_(a, b)
     else:
         total.add_(_wide_product(a.to(b.dtype), b))

@@ -7,7 +7,7 @@ Every value is checked when its table is made; a mistake is one sentence that na
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from crossgap.train.config_values import (
@@ -22,10 +22,12 @@ from crossgap.train.config_values import (
     two_names,
     two_shares,
     whole_number,
+    word,
 )
 from crossgap.train.loss_terms import LossTerm, loss_term
 
 __all__ = [
+    "PICTURE_TOWERS",
     "DataTable",
     "ModelTable",
     "OptimiserTable",
@@ -36,57 +38,114 @@ __all__ = [
     "config_from",
 ]
 
+PICTURE_TOWERS = ("convolutional", "transformer", "hugging-face")
+_INITIAL = 0.07  # temperature
+
 
 @dataclass(frozen=True, kw_only=True)
 class DataTable:
-    """``[data]``: what is trained on.
+    """``[data]``: what is trained on, stored vectors or pictures with captions.
 
     Parameters
     ----------
     source
         Words as ``crossgap measure`` takes them: one, or a list. Rows pair through item ids, or by position.
     groups
-        Which two groups, the first of them for the first tower. Not needed where the source holds two.
+        Which two groups of ``source``, the first of them for the first tower. Not needed where there are two.
+    images, captions
+        In place of ``source``: folder or zip of pictures, and file of their captions.
+    image_key, caption_key
+        Of JSON lines of captions: where name and captions stand; see ``read_captions``.
     held_out
         Fraction (below 1) or number of the items that are not trained on but measured; whole items, drawn by ``seed``.
     seed
         Seed of the split; ``run.seed`` without it.
     """
 
-    source: tuple[str, ...] = strings()
+    source: tuple[str, ...] | None = strings()
     groups: tuple[str, str] | None = two_names()
+    images: str | None = word(None)
+    captions: str | None = word(None)
+    image_key: str | None = word(None)
+    caption_key: str | None = word(None)
     held_out: int | float = fraction_or_count(0.1)
     seed: int | None = whole_number(None, least=0)
 
     def __post_init__(self):
         check_table(self, "data")
+        if self.source is None and self.images is None:
+            raise ValueError("the configuration has no data.source; write under [data] for example source = 'x.npz'.")
+        if self.source is not None and self.images is not None:
+            raise ValueError("data.source and data.images must not both be given; leave one of them out.")
+        for name in ("captions", "image_key", "caption_key") if self.images is None else ("groups",):
+            if getattr(self, name) is not None:
+                other = "images" if self.images is None else "source"
+                raise ValueError(f"data.{name} belongs to data.{other}, which is not given; leave data.{name} out.")
+        if self.images is not None and self.captions is None:
+            raise ValueError("data.captions must be given with data.images, but it is missing; name their file.")
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelTable:
-    """``[model]``: the two towers, from the dimension of each group to the shared one.
+    """``[model]``: the two towers, into one shared space.
 
     Parameters
     ----------
     tower
-        "linear", one matrix, or "mlp", layers with GELU, a LayerNorm and a matrix.
+        On stored vectors: "linear", one matrix, or "mlp", layers with GELU, a LayerNorm and a matrix. On pictures and
+        captions: "convolutional" or "transformer", small networks from scratch, the texts' a transformer over words;
+        or "hugging-face", a dual encoder of transformers.
     dimension
-        Dimension of the shared space.
+        Dimension of the shared space, 128 by default. With "hugging-face", both projections are drawn anew to it;
+        without it the model stays as it is.
     bias
         Of "linear": add one; false by default.
     hidden, layers
         Of "mlp": width and number of the layers; 256 and 2 by default.
+    size
+        Of "convolutional" and "transformer": height and width of the pictures; 64 by default.
+    width, stages
+        Of "convolutional": channels of the first stage and number of the stages; 32 and 3 by default.
+    width, layers, heads, patch
+        Of "transformer": its sizes; 128, 4, 4 and 8 by default.
+    text_width, text_layers, text_heads, text_length
+        Of both: the sizes of the texts' tower and the words of a caption that are kept; 128, 2, 4 and 32 by default.
+    path
+        Of "hugging-face": local folder of the model, with its tokeniser. Nothing is downloaded.
+    trainable
+        Of "hugging-face": "all" weights, or the "projections" only; all by default.
     """
 
-    tower: str = choice("linear", "linear", "mlp")
-    dimension: int = whole_number(128, least=1)
+    tower: str = choice("linear", "linear", "mlp", *PICTURE_TOWERS)
+    dimension: int | None = whole_number(None, least=1)
     bias: bool | None = flag(None)
     hidden: int | None = whole_number(None, least=1)
     layers: int | None = whole_number(None, least=1)
+    size: int | None = whole_number(None, least=1)
+    width: int | None = whole_number(None, least=1)
+    stages: int | None = whole_number(None, least=1)
+    heads: int | None = whole_number(None, least=1)
+    patch: int | None = whole_number(None, least=1)
+    text_width: int | None = whole_number(None, least=1)
+    text_layers: int | None = whole_number(None, least=1)
+    text_heads: int | None = whole_number(None, least=1)
+    text_length: int | None = whole_number(None, least=1)
+    path: str | None = word(None)
+    trainable: str | None = choice(None, "all", "projections")
 
     def __post_init__(self):
         check_table(self, "model")
-        fill_choice(self, "model", "tower", {"linear": {"bias": False}, "mlp": {"hidden": 256, "layers": 2}})
+        texts = {"text_width": 128, "text_layers": 2, "text_heads": 4, "text_length": 32}
+        owned = {
+            "linear": {"dimension": 128, "bias": False},
+            "mlp": {"dimension": 128, "hidden": 256, "layers": 2},
+            "convolutional": {"dimension": 128, "size": 64, "width": 32, "stages": 3, **texts},
+            "transformer": {"dimension": 128, "size": 64, "width": 128, "layers": 4, "heads": 4, "patch": 8, **texts},
+            "hugging-face": {"dimension": None, "path": None, "trainable": "all"},
+        }
+        fill_choice(self, "model", "tower", owned)
+        if self.tower == "hugging-face" and self.path is None:
+            raise ValueError("model.path must be given with model.tower = 'hugging-face'; name the model's folder.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +155,7 @@ class TemperatureTable:
     Parameters
     ----------
     initial
-        Temperature at the start.
+        Temperature at the start; 0.07 by default, and with a model of Hugging Face its own.
     lowest, highest
         Ends of its range, restored after each step.
     schedule
@@ -108,7 +167,7 @@ class TemperatureTable:
         there (the whole run by default). Of "fixed-then-learned": the steps before it is learned.
     """
 
-    initial: float = number(0.07, above=0)
+    initial: float | None = number(None, above=0)
     lowest: float = number(0.01, above=0)
     highest: float = number(1.0, above=0)
     schedule: str = choice("none", "none", "linear", "cosine", "fixed-then-learned")
@@ -241,6 +300,17 @@ class TrainingConfig:
     optimiser: OptimiserTable = field(default_factory=OptimiserTable)
     run: RunTable = field(default_factory=RunTable)
 
+    def __post_init__(self):
+        on_pictures = self.model.tower in PICTURE_TOWERS
+        if on_pictures != (self.data.images is not None):
+            needed, given = ("images", "source") if on_pictures else ("source", "images")
+            raise ValueError(
+                f"model.tower = {self.model.tower!r} needs data.{needed}, but data.{given} is given; give the other "
+                f"one, or another tower."
+            )
+        if self.temperature.initial is None and self.model.tower != "hugging-face":
+            object.__setattr__(self, "temperature", replace(self.temperature, initial=_INITIAL))
+
 
 _TABLES: dict[str, Any] = {
     "data": DataTable,
@@ -259,7 +329,7 @@ def config_from(tables: Mapping[str, Any]) -> TrainingConfig:
     TypeError
         If a table is no table, or a value is of the wrong type.
     ValueError
-        If a table, key or loss is unknown, ``data.source`` is missing, or a value is out of its range.
+        If a table, key or loss is unknown, keys do not go together, or a value is out of its range.
     """
     names = ["data", "model", "loss", "temperature", "optimiser", "run"]
     for name, table in tables.items():
@@ -274,8 +344,6 @@ def config_from(tables: Mapping[str, Any]) -> TrainingConfig:
         for key in table:
             if key not in keys:
                 raise ValueError(f"the configuration has an unknown key {name}.{key}; {nearest(key, keys, f'{name}.')}")
-        if name == "data" and "source" not in table:
-            raise ValueError("the configuration has no data.source; write under [data] for example source = 'x.npz'.")
         parts[name] = kind(**table)
     if "loss" in tables:
         if not tables["loss"]:

@@ -3,7 +3,7 @@
 import difflib
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import MISSING, field, fields
+from dataclasses import field, fields
 from typing import Any
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "two_names",
     "two_shares",
     "whole_number",
+    "word",
 ]
 
 _Check = Callable[[Any, str], Any]
@@ -79,8 +80,19 @@ def choice(default: Any, *options: str) -> Any:
 
 
 def strings() -> Any:
-    """Return a field without default for one string or several."""
-    return _field(MISSING, _check_strings)
+    """Return a field for one string or several, or none."""
+    return _field(None, _check_strings)
+
+
+def word(default: str | None) -> Any:
+    """Return a field for one string, or none."""
+
+    def check(value: Any, name: str) -> str:
+        if not isinstance(value, str) or not value:
+            raise TypeError(f"{name} must be a string that is not empty, but it is {value!r}; write {name} = '...'.")
+        return value
+
+    return _field(default, check)
 
 
 def two_names() -> Any:

@@ -1,5 +1,6 @@
 """From a configuration to a run that is ready to be iterated, and what it is measured on."""
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -22,6 +23,10 @@ from crossgap.train.config import DataTable, ModelTable, OptimiserTable, Tempera
 from crossgap.train.config_values import nearest
 from crossgap.train.dual_encoder import DualEncoder
 from crossgap.train.gap_curves import GapCurve, gap_curve
+from crossgap.train.hugging_face import hugging_face_dual_encoder
+from crossgap.train.hugging_face_text import HuggingFaceInputs, hugging_face_inputs
+from crossgap.train.image_tower import convolutional_tower, vision_transformer_tower
+from crossgap.train.images_and_captions import read_images_and_captions
 from crossgap.train.item_pairs import ItemPairs
 from crossgap.train.optimisers import (
     adamw,
@@ -32,12 +37,14 @@ from crossgap.train.optimisers import (
 )
 from crossgap.train.pairs import seeded_generator
 from crossgap.train.run import TrainingRun
+from crossgap.train.text_tower import text_tower
+from crossgap.train.tokeniser import WordTokeniser
 from crossgap.train.towers import linear_tower, mlp_tower
 
 __all__ = ["ConfiguredRun", "HeldOut", "configured_run"]
 
 _EVERYTHING = 2**62  # bytes: features to train on are held in memory
-_BATCH = 1024  # rows encoded at a time
+_BATCH = 256  # rows encoded at a time
 _SIGLIP_BIAS = -10.0
 
 
@@ -96,6 +103,10 @@ class ConfiguredRun:
         What it is measured on; None where ``data.held_out`` is 0.
     names
         The two groups, x first.
+    dimension
+        Dimension of the shared space.
+    words
+        Tokeniser of captions, where one was made of them.
     notes
         One sentence for everything in the source that is not used.
     """
@@ -105,6 +116,8 @@ class ConfiguredRun:
     pairs: ItemPairs
     held_out: HeldOut | None
     names: tuple[str, str]
+    dimension: int
+    words: WordTokeniser | None
     notes: tuple[str, ...]
 
     @property
@@ -132,14 +145,15 @@ def configured_run(config: TrainingConfig) -> ConfiguredRun:
     OSError, FormatError
         If the source cannot be read.
     """
-    pairs, held_out, names, notes = _read_pairs(config)
-    device = _device(config.run.device)
-    generator = seeded_generator(config.run.seed, purpose="weights")
-    x_tower, y_tower = (_tower(config.model, rows.shape[1], generator) for rows in (pairs.x, pairs.y))
-    bias = _SIGLIP_BIAS if any(term.name == "siglip_loss" for term in config.loss) else None
-    model = DualEncoder(x_tower, y_tower, _logit_scale(config.temperature), logit_bias=bias).to(device)
+    read = _read_pictures(config) if config.data.images is not None else _read_vectors(config)
+    pairs, _, _ = _items_of(read, np.setdiff1d(read.shared, read.held), config.run.seed)
+    held_out = None
+    if len(read.held):
+        held_pairs, x_items, y_items = _items_of(read, read.held, config.run.seed)
+        held_out = HeldOut(names=read.names, pairs=held_pairs, x_items=x_items, y_items=y_items, seed=config.run.seed)
+    model = _model(config, read).to(_device(config.run.device))
     objective = ContrastiveLoss({term.function: term.weight for term in config.loss}, check=False)
-    _try_objective(objective, model, bias)
+    _try_objective(objective, model)
     optimiser = config.optimiser
     run = TrainingRun(
         model,
@@ -161,15 +175,40 @@ def configured_run(config: TrainingConfig) -> ConfiguredRun:
         chunk_size=config.run.chunk_size,
     )
     run.schedule = _rate_schedule(optimiser, run.total_steps)
-    run.scale_schedule = _scale_schedule(config.temperature, run.total_steps)
-    return ConfiguredRun(run=run, model=model, pairs=pairs, held_out=held_out, names=names, notes=notes)
+    run.scale_schedule = _scale_schedule(config.temperature, float(model.logit_scale().detach()), run.total_steps)
+    return ConfiguredRun(
+        run=run,
+        model=model,
+        pairs=pairs,
+        held_out=held_out,
+        names=read.names,
+        dimension=_encoded(model, model.encode_y, pairs.y[:1]).shape[1],
+        words=read.words,
+        notes=read.notes,
+    )
 
 
 # the data
 
 
-def _read_pairs(config: TrainingConfig) -> tuple[ItemPairs, HeldOut | None, tuple[str, str], tuple[str, ...]]:
-    found = read_groups(*config.data.source, load_limit=_EVERYTHING)
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Read:
+    """All rows of both groups, the numbers of their items, and which items are held out."""
+
+    names: tuple[str, str]
+    x: Tensor
+    y: Tensor
+    x_items: np.ndarray
+    y_items: np.ndarray
+    shared: np.ndarray
+    held: np.ndarray
+    notes: tuple[str, ...]
+    words: WordTokeniser | None = None
+    inputs: HuggingFaceInputs | None = None
+
+
+def _read_vectors(config: TrainingConfig) -> _Read:
+    found = read_groups(*cast(tuple[str, ...], config.data.source), load_limit=_EVERYTHING)
     names = _two_groups(config.data, list(found.groups))
     groups = [found.groups[name] for name in names]
     for name, group in zip(names, groups, strict=True):
@@ -186,22 +225,63 @@ def _read_pairs(config: TrainingConfig) -> tuple[ItemPairs, HeldOut | None, tupl
         alone = int((~np.isin(items, shared)).sum())
         if alone:
             notes.append(f"not used: {alone} rows of {name}, since their items have no row in the other group.")
-    seed = config.run.seed if config.data.seed is None else config.data.seed
-    held = _held_out_items(shared, config.data.held_out, seed)
-    rows = tuple(torch.from_numpy(np.require(group.vectors[:], requirements="W")) for group in groups)
+    x, y = (torch.from_numpy(np.require(group.vectors[:], requirements="W")) for group in groups)
+    return _Read(
+        names=names,
+        x=x,
+        y=y,
+        x_items=codes.x,
+        y_items=codes.y,
+        shared=shared,
+        held=_held_out_items(shared, config),
+        notes=tuple(notes),
+    )
 
-    def part(items: np.ndarray) -> tuple[ItemPairs, np.ndarray, np.ndarray]:
-        kept = [np.flatnonzero(np.isin(numbers, items)) for numbers in (codes.x, codes.y)]
-        x_items, y_items = codes.x[kept[0]], codes.y[kept[1]]
-        x, y = (values[torch.from_numpy(index)] for values, index in zip(rows, kept, strict=True))
-        return ItemPairs(x, y, x_items=x_items, y_items=y_items, seed=config.run.seed), x_items, y_items
 
-    training, _, _ = part(np.setdiff1d(shared, held))
-    held_out = None
-    if len(held):
-        pairs, x_items, y_items = part(held)
-        held_out = HeldOut(names=names, pairs=pairs, x_items=x_items, y_items=y_items, seed=config.run.seed)
-    return training, held_out, names, tuple(notes)
+def _read_pictures(config: TrainingConfig) -> _Read:
+    table, data = config.model, config.data
+    inputs = hugging_face_inputs(cast(str, table.path)) if table.tower == "hugging-face" else None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of pictures that are left out: the notes say it
+        pictures = read_images_and_captions(
+            cast(str, data.images),
+            cast(str, data.captions),
+            size=cast(int, table.size) if inputs is None else inputs.picture_size,
+            image_key=data.image_key or "image",
+            caption_key=data.caption_key,
+        )
+    notes = [f"not used: picture {reason}." for reason in pictures.skipped]
+    items = np.arange(len(pictures))
+    held = _held_out_items(items, config)
+    captions = [caption for several in pictures.captions for caption in several]
+    y_items = np.repeat(items, [len(several) for several in pictures.captions])
+    words, encode = None, None if inputs is None else inputs.encode
+    if encode is None:
+        training = [caption for caption, item in zip(captions, ~np.isin(y_items, held), strict=True) if item]
+        words = WordTokeniser.from_captions(training, length=table.text_length)
+        cut = words.count_cut(captions)
+        if cut:
+            notes.append(f"{cut} of {len(captions)} captions are cut to {words.length} words (model.text_length).")
+        encode = words.encode
+    return _Read(
+        names=("image", "text"),
+        x=pictures.pixels,
+        y=encode(captions),
+        x_items=items,
+        y_items=y_items,
+        shared=items,
+        held=held,
+        notes=tuple(notes),
+        words=words,
+        inputs=inputs,
+    )
+
+
+def _items_of(read: _Read, items: np.ndarray, seed: int) -> tuple[ItemPairs, np.ndarray, np.ndarray]:
+    kept = [np.flatnonzero(np.isin(numbers, items)) for numbers in (read.x_items, read.y_items)]
+    x_items, y_items = read.x_items[kept[0]], read.y_items[kept[1]]
+    x, y = (rows[torch.from_numpy(index)] for rows, index in zip((read.x, read.y), kept, strict=True))
+    return ItemPairs(x, y, x_items=x_items, y_items=y_items, seed=seed), x_items, y_items
 
 
 def _two_groups(table: DataTable, known: Sequence[str]) -> tuple[str, str]:
@@ -223,8 +303,10 @@ def _two_groups(table: DataTable, known: Sequence[str]) -> tuple[str, str]:
     return known[0], known[1]
 
 
-def _held_out_items(items: np.ndarray, wanted: int | float, seed: int) -> np.ndarray:
+def _held_out_items(items: np.ndarray, config: TrainingConfig) -> np.ndarray:
     """Draw the items that are measured and not trained on."""
+    wanted = config.data.held_out
+    seed = config.run.seed if config.data.seed is None else config.data.seed
     if wanted == 0:
         return items[:0]
     count = round(wanted * len(items)) if isinstance(wanted, float) else wanted
@@ -239,15 +321,58 @@ def _held_out_items(items: np.ndarray, wanted: int | float, seed: int) -> np.nda
 # the model and its schedules
 
 
+def _model(config: TrainingConfig, read: _Read) -> DualEncoder:
+    table = config.model
+    if read.inputs is not None:
+        model = hugging_face_dual_encoder(
+            cast(str, table.path),
+            projection_dimension=table.dimension,
+            trainable=cast(Any, table.trainable),
+            text_padding=read.inputs.text_padding,
+            seed=config.run.seed,
+        )
+        model.logit_scale = _logit_scale(config.temperature, own=float(model.logit_scale().detach()))
+    else:
+        generator = seeded_generator(config.run.seed, purpose="weights")
+        towers = _towers_from_scratch(table, read, generator)
+        model = DualEncoder(*towers, _logit_scale(config.temperature, own=None))
+    if model.logit_bias is None and any(term.name == "siglip_loss" for term in config.loss):
+        model.logit_bias = nn.Parameter(torch.tensor(_SIGLIP_BIAS))
+    return model
+
+
+def _towers_from_scratch(table: ModelTable, read: _Read, generator: torch.Generator) -> tuple[nn.Module, nn.Module]:
+    def size(name: str) -> int:
+        return cast(int, getattr(table, name))
+
+    d = size("dimension")
+    if read.words is None:
+        x_tower, y_tower = (_tower(table, rows.shape[1], generator) for rows in (read.x, read.y))
+        return x_tower, y_tower
+    if table.tower == "convolutional":
+        pictures = convolutional_tower(d, width=size("width"), stages=size("stages"), generator=generator)
+    else:
+        sizes = {name: size(name) for name in ("patch", "width", "layers", "heads")}
+        pictures = vision_transformer_tower(size("size"), d, **sizes, generator=generator)
+    sizes = {name: size(f"text_{name}") for name in ("width", "layers", "heads")}
+    texts = text_tower(len(read.words.words) + 2, read.words.length, d, **sizes, generator=generator)
+    return pictures, texts
+
+
 def _tower(table: ModelTable, d_in: int, generator: torch.Generator) -> nn.Module:
+    dimension = cast(int, table.dimension)
     if table.tower == "mlp":
-        hidden, layers = cast(int, table.hidden), cast(int, table.layers)
-        return mlp_tower(d_in, hidden, layers, table.dimension, generator=generator)
-    return linear_tower(d_in, table.dimension, generator=generator, bias=bool(table.bias))
+        return mlp_tower(d_in, cast(int, table.hidden), cast(int, table.layers), dimension, generator=generator)
+    return linear_tower(d_in, dimension, generator=generator, bias=bool(table.bias))
 
 
-def _logit_scale(table: TemperatureTable) -> LogitScale:
-    return LogitScale(1 / table.initial, bool(table.learnable), highest=1 / table.lowest, lowest=1 / table.highest)
+def _logit_scale(table: TemperatureTable, *, own: float | None) -> LogitScale:
+    """Return the scale that the table asks for; where it names no temperature to begin with, the model's own."""
+    highest, lowest = 1 / table.lowest, 1 / table.highest
+    if table.initial is None:
+        own = cast(float, own)
+        return LogitScale(own, bool(table.learnable), highest=max(highest, own), lowest=min(lowest, own))
+    return LogitScale(1 / table.initial, bool(table.learnable), highest=highest, lowest=lowest)
 
 
 def _rate_schedule(table: OptimiserTable, total_steps: int) -> Callable[[int], float]:
@@ -266,8 +391,8 @@ def _rate_schedule(table: OptimiserTable, total_steps: int) -> Callable[[int], f
     return constant_schedule(table.warmup_steps)
 
 
-def _scale_schedule(table: TemperatureTable, total_steps: int) -> Callable[[int], float | None] | None:
-    first = 1 / table.initial
+def _scale_schedule(table: TemperatureTable, own: float, total_steps: int) -> Callable[[int], float | None] | None:
+    first = own if table.initial is None else 1 / table.initial
     if table.schedule in ("linear", "cosine"):
         between = linear_scale if table.schedule == "linear" else cosine_scale
         return between(first, 1 / cast(float, table.last), steps=table.steps or total_steps)
@@ -284,12 +409,12 @@ def _device(name: str) -> torch.device:
     return torch.device(name)
 
 
-def _try_objective(objective: ContrastiveLoss, model: DualEncoder, bias: float | None) -> None:
+def _try_objective(objective: ContrastiveLoss, model: DualEncoder) -> None:
     device = next(model.parameters()).device
     rows = torch.eye(4, device=device)
     extra = {"generator": seeded_generator(0, purpose="trial")} if objective.takes("generator") else {}
     with torch.no_grad():
-        objective(rows, rows, model.logit_scale(), bias, **extra)
+        objective(rows, rows, model.logit_scale(), model.logit_bias, **extra)
 
 
 @torch.no_grad()
@@ -299,6 +424,7 @@ def _encoded(model: DualEncoder, encode: Callable[[Any], Tensor], rows: Tensor) 
     was_training = model.training
     model.eval()
     try:
-        return torch.cat([encode(part.to(first.device, first.dtype)) for part in rows.split(_BATCH)])
+        dtype = first.dtype if rows.is_floating_point() else rows.dtype
+        return torch.cat([encode(part.to(first.device, dtype)) for part in rows.split(_BATCH)])
     finally:
         model.train(was_training)

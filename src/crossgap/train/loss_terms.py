@@ -15,11 +15,22 @@ from crossgap.losses.alignment_uniformity import (
 )
 from crossgap.losses.clip import clip_loss
 from crossgap.losses.cloob import cloob_loss
+from crossgap.losses.correct_only import correct_only_loss
 from crossgap.losses.cua import cua_loss, cuaxu_loss
 from crossgap.losses.cyclip import cyclip_loss
+from crossgap.losses.debiased import debiased_loss
+from crossgap.losses.decoupled import decoupled_loss
+from crossgap.losses.direction_consistency import direction_consistency_loss
+from crossgap.losses.focal import focal_loss
+from crossgap.losses.hard_negatives import hard_negative_loss
 from crossgap.losses.infoloob import infoloob_loss
 from crossgap.losses.m2mix import m2mix_loss
+from crossgap.losses.m3mix import m3mix_loss
+from crossgap.losses.margin import margin_loss
+from crossgap.losses.nt_xent import nt_xent_loss
 from crossgap.losses.siglip import siglip_loss
+from crossgap.losses.similarity_structure import similarity_structure_loss
+from crossgap.losses.singular_spread import singular_spread_loss
 from crossgap.train.config_values import is_number, nearest
 
 __all__ = ["LOSSES", "LossTerm", "loss_term"]
@@ -28,14 +39,25 @@ LOSSES: dict[str, Callable[..., Any]] = {  # losses that need nothing but rows a
     "alignment_loss": alignment_loss,
     "clip_loss": clip_loss,
     "cloob_loss": cloob_loss,
+    "correct_only_loss": correct_only_loss,
     "cross_uniformity_loss": cross_uniformity_loss,
     "cua_loss": cua_loss,
     "cuaxu_loss": cuaxu_loss,
     "cyclip_loss": cyclip_loss,
+    "debiased_loss": debiased_loss,
+    "decoupled_loss": decoupled_loss,
+    "direction_consistency_loss": direction_consistency_loss,
+    "focal_loss": focal_loss,
+    "hard_negative_loss": hard_negative_loss,
     "infoloob_loss": infoloob_loss,
     "joint_uniformity_loss": joint_uniformity_loss,
     "m2mix_loss": m2mix_loss,
+    "m3mix_loss": m3mix_loss,
+    "margin_loss": margin_loss,
+    "nt_xent_loss": nt_xent_loss,
     "siglip_loss": siglip_loss,
+    "similarity_structure_loss": similarity_structure_loss,
+    "singular_spread_loss": singular_spread_loss,
     "uniformity_loss": uniformity_loss,
 }
 

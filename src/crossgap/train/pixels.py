@@ -57,7 +57,7 @@ def decoded_pixels(data: bytes, *, size: int, background: tuple[int, int, int] =
     [[[255, 255], [255, 255]], [[0, 0], [0, 0]], [[0, 0], [0, 0]]]
     """
     try:
-        from PIL import Image
+        from PIL import Image, UnidentifiedImageError
     except ImportError:
         raise MissingExtraError(
             "Pillow is not installed; install it with crossgap: pip install 'crossgap[encode]'."
@@ -81,6 +81,8 @@ def decoded_pixels(data: bytes, *, size: int, background: tuple[int, int, int] =
         if isinstance(error, FormatError):
             raise
         first = next(iter(str(error).splitlines()), "") or type(error).__name__
+        if isinstance(error, UnidentifiedImageError):  # its own words hold an address in memory
+            first = "of no known kind"
         raise FormatError(f"the file is not a readable picture ({first.rstrip('.')}); save it anew as PNG.") from None
     return np.ascontiguousarray(pixels.transpose(2, 0, 1))
 

@@ -13,7 +13,13 @@ LONG = 1e15
 
 @pytest.fixture(autouse=True)
 def _fresh_probe():
-    probes = (products._fastest_for_numpy, products._fastest_for_torch, products._numpy_is_narrow)
+    probes = (
+        products._fastest_for_numpy,
+        products._fastest_for_torch,
+        products._numpy_is_narrow,
+        products._onednn_is_wider,
+        products._is_correct_on_torch,
+    )
     for probe in probes:
         probe.cache_clear()
     yield
@@ -179,3 +185,44 @@ def test_what_numpys_blas_says_of_itself(found, kernel, narrow, monkeypatch):
     monkeypatch.setattr("threadpoolctl.threadpool_info", lambda: pools)
     monkeypatch.setattr(np, "show_config", lambda mode: {"SIMD Extensions": {"found": found}})
     assert products._numpy_is_narrow() is narrow
+
+
+# the routine of training, chosen without a trial
+
+
+@pytest.mark.parametrize(
+    ("capability", "processor", "wider"),
+    [
+        ("AVX512", "vendor_id\t: AuthenticAMD", True),
+        ("AVX512", "vendor_id\t: GenuineIntel", False),
+        ("AVX2", "vendor_id\t: AuthenticAMD", False),
+    ],
+)
+def test_the_maker_of_the_processor_settles_the_routine(capability, processor, wider, monkeypatch):
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
+    monkeypatch.setattr(torch.backends.mkl, "is_available", lambda: True)
+    monkeypatch.setattr(products, "_processor", lambda: processor)
+    monkeypatch.setattr(products, "_onednn", lambda a, b: a @ b.T)
+    monkeypatch.setattr(products, "_seconds", lambda *_: pytest.fail("timed"))
+    x = torch.tensor(_rows())
+    assert products.settled_product_routine(x) is (products._onednn if wider else None)
+    assert products.settled_product_routine(x.double()) is None
+    assert products.settled_product_routine(x.to("meta")) is None
+
+
+@pytest.mark.parametrize("routine", [_wrong, _broken])
+def test_a_wrong_routine_is_never_settled_on(routine, monkeypatch):
+    monkeypatch.setattr(products, "_onednn_is_wider", lambda: True)
+    monkeypatch.setattr(products, "_onednn", routine)
+    assert products.settled_product_routine(torch.tensor(_rows())) is None
+
+
+def test_what_is_known_of_the_processor(monkeypatch):
+    assert isinstance(products._processor(), str)
+
+    def refuse(*_, **__):
+        raise OSError("no such file")
+
+    monkeypatch.setattr("builtins.open", refuse)
+    monkeypatch.setattr(products.platform, "processor", lambda: "x86_64")
+    assert products._processor() == "x86_64"

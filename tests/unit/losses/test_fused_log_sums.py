@@ -252,6 +252,11 @@ def test_a_faster_routine_is_taken_where_there_is_one(monkeypatch):
     def doubled(a, b):
         return 2 * (a @ b.T)
 
-    monkeypatch.setattr(blocks, "product_routine", lambda x, flops: doubled)
-    x = rows_of(4, 3, 0)
+    monkeypatch.setattr(blocks, "settled_product_routine", lambda x: doubled)
+    x, total = rows_of(4, 3, 0), torch.ones(4, 3, dtype=torch.float64)
     assert torch.equal(blocks.block_product(x, x, 4)(x, x), 2 * (x @ x.T))
+    square = rows_of(4, 4, 1)
+    blocks.add_product(total, square, x)
+    torch.testing.assert_close(total, 1 + 2 * (square @ x))
+    blocks.add_product(total, square.T, x)  # which this routine is not faster for
+    torch.testing.assert_close(total, 1 + 2 * (square @ x) + square.T @ x)
