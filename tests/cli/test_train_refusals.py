@@ -72,6 +72,20 @@ BAD = [
         ["temperature.learnable must be false with the schedule 'linear', but it is true"],
     ),
     (f"{GOOD}[temperature]\nschedule = 'fixed-then-learned'\n", ["temperature.steps must be given with the schedule"]),
+    ("[data]\nimages = 3\n", ["data.images must be a string that is not empty, but it is 3"]),
+    ("[data]\nimages = ''\n", ["data.images must be a string that is not empty, but it is ''"]),
+    (f"{GOOD}images = 'a'\n", ["data.source and data.images must not both be given"]),
+    (f"{GOOD}captions = 'a'\n", ["data.captions belongs to data.images, which is not given"]),
+    (f"{GOOD}image_key = 'a'\n", ["data.image_key belongs to data.images, which is not given"]),
+    ("[data]\nimages = 'a'\ncaptions = 'b'\ngroups = ['a', 'b']\n", ["data.groups belongs to data.source"]),
+    ("[data]\nimages = 'a'\n", ["data.captions must be given with data.images"]),
+    ("[data]\nimages = 'a'\ncaptions = 'b'\n", ["model.tower = 'linear' needs data.source, but data.images is given"]),
+    (f"{GOOD}[model]\ntower = 'transformer'\n", ["model.tower = 'transformer' needs data.images, but data.source is"]),
+    (f"{GOOD}[model]\ntower = 'hugging-face'\n", ["model.path must be given with model.tower = 'hugging-face'"]),
+    (
+        f"{GOOD}[model]\nlayers = 2\n",
+        ["model.layers belongs to model.tower = 'mlp' or 'transformer', but model.tower is 'linear'"],
+    ),
     # losses
     (f"{GOOD}[loss]\n", ["[loss] is empty, so there is nothing to minimise"]),
     (

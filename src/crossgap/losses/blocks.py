@@ -27,8 +27,7 @@ __all__ = [
 ]
 
 LOG_RANGE = 80.0  # of exponents, for which e^range and e^-range are normal numbers of float32
-_CPU_BLOCK, _CPU_LARGE_BLOCK, _GPU_BLOCK = 512, 1024, 4096
-_LARGE_BATCH = 8192
+_CPU_BLOCK, _GPU_BLOCK = 1024, 4096
 _WORTH_FUSING = 512  # rows below which the plain form is as fast and its B x B matrix is small
 
 
@@ -55,11 +54,9 @@ def rows_to_multiply(pair: tuple[Tensor, Tensor], given: tuple[Tensor, Tensor]) 
     return pair
 
 
-def block_size(x: Tensor, y: Tensor) -> int:
+def block_size(x: Tensor) -> int:
     """Return the number of rows and columns of a block."""
-    if x.device.type != "cpu":
-        return _GPU_BLOCK
-    return _CPU_LARGE_BLOCK if max(len(x), len(y)) > _LARGE_BATCH else _CPU_BLOCK
+    return _CPU_BLOCK if x.device.type == "cpu" else _GPU_BLOCK
 
 
 def block_parts(n: int, size: int) -> list[slice]:

@@ -136,7 +136,7 @@ class _PairLogSums(torch.autograd.Function):
 
 def _matched_cosines(x: Tensor, y: Tensor, first: int) -> Tensor:
     """Return x_i . y_{first + i}, in parts, so that no array of the size of x is made."""
-    parts = block_parts(len(x), block_size(x, y))
+    parts = block_parts(len(x), block_size(x))
     cosines = [
         torch.linalg.vecdot(x[part].to(wide_type(x)), y[first + part.start : first + part.stop].to(wide_type(y)))
         for part in parts
@@ -145,7 +145,7 @@ def _matched_cosines(x: Tensor, y: Tensor, first: int) -> Tensor:
 
 
 def _between(x: Tensor, y: Tensor, scale: Tensor, asked: _Asked) -> tuple[Tensor, Tensor, Tensor]:
-    size, terms = block_size(x, y), _terms_of(x)
+    size, terms = block_size(x), _terms_of(x)
     multiply, spare = block_product(x, y, size), terms.spare_block(x, size)
     row_logs = x.new_full((len(x),), -math.inf, dtype=torch.float64)
     column_logs = y.new_full((len(y),), -math.inf, dtype=torch.float64)
@@ -175,7 +175,7 @@ def _between(x: Tensor, y: Tensor, scale: Tensor, asked: _Asked) -> tuple[Tensor
 
 def _within(x: Tensor, t: float, *, gradient: bool) -> tuple[Tensor, Tensor | None]:
     """Return the log of the sum of potentials over i < j, and sum_j e^{2t S_ij} x_j for each i."""
-    size, terms = block_size(x, x), _terms_of(x)
+    size, terms = block_size(x), _terms_of(x)
     multiply, spare = block_product(x, x, size), terms.spare_block(x, size)
     total = x.new_zeros((), dtype=torch.float64)
     gathered = torch.zeros_like(x, dtype=wide_type(x)) if gradient else None
@@ -205,7 +205,7 @@ def _between_gradient(
     needs_scale: bool,
 ) -> Tensor:
     """Add to the gradients of x and y what the cosines between them push; return the gradient of the scale."""
-    size, terms = block_size(x, y), _terms_of(x)
+    size, terms = block_size(x), _terms_of(x)
     multiply, spare = block_product(x, y, size), terms.spare_block(x, size)
     cross = None
     if asked.cross:

@@ -36,7 +36,7 @@ class _SigmoidPairSum(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, y: Tensor, scale: Tensor, bias: Tensor, first: int) -> Tensor:
         x, y = x.contiguous(), y.contiguous()
         needs_x, needs_y, needs_scale, needs_bias, _ = ctx.needs_input_grad
-        size = block_size(x, y)
+        size = block_size(x)
         multiply, spare = block_product(x, y, size), block_buffer(x, size)
         total, grad_scale, grad_bias = (x.new_zeros((), dtype=torch.float64) for _ in range(3))
         grad_x = torch.zeros_like(x, dtype=wide_type(x)) if needs_x else None

@@ -1,3 +1,5 @@
+# pyright: reportMissingImports=false, reportIndexIssue=false, reportCallIssue=false
+# Triton comes with torch for CUDA only, and its kernels are called by grid.
 """The arithmetic of a block of cosines on CUDA: the functions of ``block_terms``, each as one Triton kernel.
 
 A block is read once and, where gradients are wanted, written once, in bfloat16 where the rows are in bfloat16. Sums of

@@ -25,6 +25,9 @@ _SIZES = {  # points of a cloud, steps, stages
     "small": (256, 1000, (0, 100, 300, 500, 650, 1000)),
     "full": (4096, 10_000, (0, 100, 500, 1000, 3000, 10_000)),
 }
+_NOTES = (
+    "With all points in each step, 512 points a side stay on two parallel rings with a gap of 0.38 for 10,000 steps.",
+)
 
 
 class _FreePoints(nn.Module):
@@ -80,6 +83,7 @@ def run(
     progress: Progress | None = None,
     points: int | None = None,
     steps: int | None = None,
+    batch_size: int | None = None,
     stages: Sequence[int] | None = None,
     device: str = "cpu",
 ) -> Table:
@@ -104,6 +108,8 @@ def run(
         Called after each seed.
     points, steps, stages
         Sizes other than those of the scale; stages are numbers of steps, the last one the end.
+    batch_size
+        Points of each side in a step; None for all.
     device
         Where to compute: "cpu", "cuda".
 
@@ -137,7 +143,7 @@ def run(
     found: dict[int, list[dict[str, float]]] = {moment: [] for moment in moments}
     drawn: list[SphereStage] = []
     for number in range(count):
-        for step, x, y in _moved(n, length, moments, seed + number, device):
+        for step, x, y in _moved(n, length, moments, seed + number, n if batch_size is None else batch_size, device):
             found[step].append(measure_stage(x, y))
             if number == 0:
                 drawn.append(SphereStage(when=f"step {step}", x=x, y=y))
@@ -156,6 +162,8 @@ def run(
         },
         unit="step",
         name="free-points",
+        shape="ring",
+        notes=_NOTES,
     )
     if output is not None:
         table.write(output)
@@ -163,7 +171,9 @@ def run(
     return table
 
 
-def _moved(n: int, steps: int, moments: Sequence[int], seed: int, device: str) -> list[tuple[int, Tensor, Tensor]]:
+def _moved(
+    n: int, steps: int, moments: Sequence[int], seed: int, batch_size: int, device: str
+) -> list[tuple[int, Tensor, Tensor]]:
     """Return the unit rows of both clouds at each moment."""
     x, y = opposite_clouds(n, seed=seed)
     model = DualEncoder(_FreePoints(x), _FreePoints(y), LogitScale(1 / TEMPERATURE, learnable=False)).to(device)
@@ -173,8 +183,8 @@ def _moved(n: int, steps: int, moments: Sequence[int], seed: int, device: str) -
         clip_loss,
         PairedTensors(numbers, numbers),
         optimiser=adamw(model, learning_rate=LEARNING_RATE, weight_decay=0.0, betas=(0.9, 0.999)),
-        batch_size=n,
-        epochs=steps,
+        batch_size=batch_size,
+        epochs=-(-steps * batch_size // n),
         seed=seed,
     )
     kept = []

@@ -177,9 +177,15 @@ def sphere_table(
     settings: dict[str, Any],
     unit: str = "epoch",
     name: str = "sphere",
+    shape: str = "arc",
     recipe: bool = False,
+    notes: tuple[str, ...] = (),
 ) -> Table:
-    """Build the table of the stages, with what should hold of the last one."""
+    """Build the table of the stages, with what should hold of the last one.
+
+    ``shape`` is what the points should pass through: an "arc" (one component has most of the variance) or a "ring"
+    (two have nearly all of it).
+    """
     moments = sorted(found)
     rows = []
     for moment in moments:
@@ -198,14 +204,14 @@ def sphere_table(
         columns=_COLUMNS,
         rows=tuple(rows),
         sources={label: source for label, source in _SOURCES.items() if label in shown},
-        orderings=tuple(_orderings(rows)),
+        orderings=tuple(_orderings(rows, shape)),
         settings=settings,
-        notes=("1st component, first two: shares of the variance of x in its leading principal components.",),
+        notes=("1st component, first two: shares of the variance of x in its leading principal components.", *notes),
         headings=_HEADINGS,
     )
 
 
-def _orderings(rows: list[Row]) -> list[Ordering]:
+def _orderings(rows: list[Row], shape: str) -> list[Ordering]:
     first, last = rows[0], rows[-1]
     claims = [
         lower(
@@ -223,18 +229,13 @@ def _orderings(rows: list[Row]) -> list[Ordering]:
             {"uniformity": last.middle("uniformity"), "an even sphere": EVEN},
         ),
     ]
-    between = [row.middle("explained_variance_1") for row in rows[1:-1]]
+    components, words = {
+        "arc": ("explained_variance_1", "on the way they lie along an arc: one component has most of the variance"),
+        "ring": ("explained_variance_2", "on the way they lie on a ring: two components have nearly all the variance"),
+    }[shape]
+    between = [row.middle(components) for row in rows[1:-1]]
     if between:
-        claims.append(
-            ordering(
-                "on the way they lie along an arc: one component has most of the variance",
-                "paper",
-                max(between) > max(first.middle("explained_variance_1"), last.middle("explained_variance_1")),
-                {
-                    "start": first.middle("explained_variance_1"),
-                    "most on the way": max(between),
-                    "end": last.middle("explained_variance_1"),
-                },
-            )
-        )
+        ends = {"start": first.middle(components), "end": last.middle(components)}
+        held = max(between) > max(ends.values()) and max(between) > (0.8 if shape == "arc" else 0.95)
+        claims.append(ordering(words, "paper", held, {**ends, "most on the way": max(between)}))
     return claims

@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -74,7 +75,7 @@ def _text(path: Path, shown: str) -> str:
     try:
         data = gzip.decompress(path.read_bytes()) if path.name.lower().endswith(".gz") else path.read_bytes()
         return data.decode("utf-8-sig")
-    except (gzip.BadGzipFile, EOFError) as error:
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise FormatError(f"{shown} is not a whole gzip file ({error}); fetch it again.") from None
     except UnicodeDecodeError as error:
         raise FormatError(f"{shown} is not UTF-8 at byte {error.start}; convert it to UTF-8.") from None

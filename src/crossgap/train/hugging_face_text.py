@@ -11,6 +11,7 @@ from crossgap.errors import FormatError, MissingExtraError
 
 __all__ = ["HuggingFaceInputs", "hugging_face_inputs"]
 
+_TOKENISERS = ("tokenizer.json", "vocab.json", "vocab.txt", "*.model")  # without any, transformers makes an empty one
 _WITHOUT_MASK = ("clip", "siglip")  # types of models that were trained without one
 
 
@@ -63,12 +64,16 @@ def hugging_face_inputs(folder: str) -> HuggingFaceInputs:
             f"{folder!r} holds no configuration of a model of pictures and texts ({_first_line(error)}); give the "
             f"folder of a CLIP or the like."
         ) from error
+    if not any(file for pattern in _TOKENISERS for file in Path(folder).glob(pattern)):
+        raise FormatError(
+            f"{folder!r} holds no tokeniser; put its files (tokenizer.json, or vocab.json and merges.txt) beside the "
+            f"weights."
+        )
     try:
         tokeniser = AutoTokenizer.from_pretrained(folder, **local)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise FormatError(
-            f"{folder!r} holds no tokeniser that can be read; put its files (tokenizer.json, or vocab.json and "
-            f"merges.txt) beside the weights."
+            f"the tokeniser in {folder!r} cannot be read ({_first_line(error)}); fetch its files again."
         ) from error
     padding = None if config.model_type.startswith(_WITHOUT_MASK) else tokeniser.pad_token_id
 

@@ -124,3 +124,37 @@ def test_message_of_an_unknown_way_of_gathering():
 def test_message_of_a_keyword_that_no_term_has(pair, name):
     with pytest.raises(TypeError, match=f"{name} must be a parameter of a term, but clip_loss has none"):
         ContrastiveLoss({clip_loss: 1.0})(*pair, 10.0, **{name: torch.arange(6)})
+
+
+# terms that share one fused pass
+
+
+@pytest.mark.parametrize("extra", [{}, {"items": torch.arange(520)}])
+@pytest.mark.parametrize("rows", [None, slice(0, 260)])
+def test_terms_of_one_pass_equal_the_losses_themselves(monkeypatch, extra, rows):
+    from crossgap.losses import clip_loss, cross_uniformity_loss, objective, uniformity_loss
+
+    weights = {clip_loss: 0.5, uniformity_loss: 2.0, cross_uniformity_loss: 0.25}
+    passes = []
+    real = objective.fused_terms
+    monkeypatch.setattr(objective, "fused_terms", lambda *a, **k: passes.append(k["clip"]) or real(*a, **k))
+    generator = torch.Generator().manual_seed(0)
+    x, y = (
+        torch.nn.functional.normalize(torch.randn(520, 6, generator=generator, dtype=torch.float64), dim=1)
+        for _ in range(2)
+    )
+    terms = ContrastiveLoss(weights)._terms(x, y, 20.0, rows, extra)
+    assert passes == [None if extra or rows else (0.5, 0.5)]
+    assert list(terms) == [loss.__name__ for loss in weights]
+    for loss, weight in weights.items():
+        options = {**extra, "rows": rows} if loss is clip_loss else {}
+        torch.testing.assert_close(terms[loss.__name__], weight * loss(x, y, 20.0, **options))
+
+
+def test_no_pass_is_shared_by_one_term_or_by_a_small_batch(monkeypatch):
+    from crossgap.losses import clip_loss, objective, uniformity_loss
+
+    monkeypatch.setattr(objective, "fused_terms", lambda *_, **__: pytest.fail("shared"))
+    rows = torch.eye(600)
+    ContrastiveLoss({clip_loss: 1.0, uniformity_loss: 0.0})(rows, rows, 5.0)
+    ContrastiveLoss({clip_loss: 1.0, uniformity_loss: 1.0})(rows[:8], rows[:8], 5.0)

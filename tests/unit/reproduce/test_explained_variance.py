@@ -43,3 +43,9 @@ def test_the_table(table):
     assert {"PR x", "c_20 x"} <= set(table.markdown().splitlines()[0].split(" | "))
     assert sum("participation ratio rises" in claim.sentence for claim in table.orderings) == 1
     assert any("k=20" in claim.numbers for claim in table.orderings)
+
+
+@pytest.mark.slow
+def test_the_orderings_hold():
+    table = explained_variance.run()
+    assert all(claim.held for claim in table.orderings if "participation ratio" in claim.sentence), table.text()

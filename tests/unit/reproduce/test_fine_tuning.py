@@ -47,3 +47,27 @@ def test_settings_and_seeds(table, tmp_path):
     assert other.row(loss="CLIP").statistic == "median"
     assert table.row(loss="CLIP").statistic == "mean"
     assert any("ends antipodal" in claim.sentence for claim in other.orderings)
+
+
+def test_the_ranges_of_the_toy():
+    table = fine_tuning.run(worlds=1, heads=1, dimensions=(16,))
+    ranges = table.row(loss="CLIP").references["toy range"]
+    assert ranges["centroid_distance"].low == pytest.approx(0.21 * 0.75 - 0.005)
+    assert ranges["linear_separability"].high == pytest.approx(0.81)
+    assert table.bands("toy range")[1] == 6
+
+
+@pytest.mark.slow
+def test_the_bands_hold():
+    table = fine_tuning.run()
+    held, judged = table.bands("toy range")
+    assert (held, judged) == (27, 27), table.text()
+    not_held = [claim.sentence for claim in table.orderings if not claim.held]
+    assert not_held == [  # what the toy does not repeat of the paper
+        "at d of 64 or more the gap of CUA is below that of CUAXU",
+        "at d = 32 the gap of CUAXU is above that of CLIP",
+        "at d of 32 and 64 CUA aligns pairs worse than CLIP",
+        "at d = 32 recall at 1 differs by at most 0.02 between the losses",
+        "at d = 64 recall at 1 differs by at most 0.02 between the losses",
+        "at d = 128 recall at 1 differs by at most 0.02 between the losses",
+    ], table.text()

@@ -42,6 +42,18 @@ def test_claims_hold_where_the_numbers_say_so():
     assert _held(_stage(), _stage(**END))[0] == [True, True]
 
 
+def test_a_ring_is_told_by_its_two_components():
+    for most, held in ((0.99, True), (0.94, False)):
+        found = {
+            0: [_stage()],
+            1: [_stage(explained_variance_2=most)],
+            2: [_stage(**END | {"explained_variance_2": 0.7})],
+        }
+        table = sphere_table(found, title="t", settings={}, unit="step", shape="ring")
+        assert table.orderings[2].held is held
+        assert "ring" in table.orderings[2].sentence
+
+
 def test_the_last_stage_is_judged_by_the_goal():
     _, table = _held(_stage(), _stage(**END))
     assert table.bands("goal") == (3, 3)
@@ -106,15 +118,16 @@ def test_clouds_lie_at_opposite_poles_as_wide_as_asked():
 
 
 def test_the_loss_alone_closes_the_gap_in_three_dimensions(tmp_path):
-    table = free_points.run(points=48, steps=400, stages=(0, 100, 400), seeds=1, output=tmp_path / "free.json")
+    table = free_points.run(points=48, steps=800, stages=(0, 100, 800), seeds=1, output=tmp_path / "free.json")
     first, between, last = table.rows
     assert first.middle("centroid_distance") > 1.9
     assert between.middle("centroid_distance") > 0.3
+    assert [claim.held for claim in table.orderings] == [True, True, True]
     assert last.middle("centroid_distance") < 0.02
     assert last.middle("matched_cosine") > 0.999
     assert last.middle("uniformity") == pytest.approx(EVEN, abs=0.3)
     assert (tmp_path / "free.png").stat().st_size > 10_000
-    assert "step 400: gap 0.0" in (tmp_path / "free.txt").read_text()
+    assert "step 800: gap 0.0" in (tmp_path / "free.txt").read_text()
 
 
 def test_free_points_are_a_function_of_the_seed():
@@ -122,6 +135,9 @@ def test_free_points_are_a_function_of_the_seed():
     assert tables[0].rows == tables[1].rows
     assert tables[0].rows != tables[2].rows
     assert [row.condition for row in tables[0].rows] == [{"step": 0}, {"step": 3}]
+    parts = free_points.run(points=20, steps=3, seeds=1, seed=0, batch_size=8)
+    assert parts.rows[0] == tables[0].rows[0]
+    assert parts.rows[1] != tables[0].rows[1]
 
 
 @pytest.mark.slow
