@@ -13,6 +13,7 @@ HERE = Path(__file__).parent
 
 
 def main() -> None:
+    """Read the settings, run, and write beside this file."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("features", help="frozen_towers.npz")
     features = parser.parse_args().features

@@ -293,7 +293,7 @@ def shards(folder) -> Path:
         (["image=shards/*.npy"], "shard.json", ["'shard.json' is a file of the source 'image=shards/*.npy'"]),
         (["good.npy", "pairs.npz"], "shards/image.npy", ["has an ending of vectors"]),
         (["pairs.npz"], "new.json", ["'new.json' has an ending of vectors"]),
-        (["pairs.npz"], "notes.txt", ["'notes.txt' exists and is no gap.json of an earlier run"]),
+        (["pairs.npz"], "notes.txt", ["'notes.txt' exists and is no JSON of an earlier run"]),
     ],
 )
 def test_an_output_that_would_destroy(sources, output, fragments, shards, here, monkeypatch):

@@ -99,7 +99,7 @@ def test_refusals(calls, here, tmp_path, words, fragments):
 
 def test_another_file_is_not_overwritten(calls, here, tmp_path):
     (tmp_path / "loss_ablation.json").write_text("notes")
-    here("reproduce", "loss_ablation", "-o", tmp_path).check_refusal("exists and is no gap.json of an earlier run")
+    here("reproduce", "loss_ablation", "-o", tmp_path).check_refusal("exists and is no JSON of an earlier run")
     assert calls == []
 
 

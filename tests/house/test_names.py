@@ -157,13 +157,14 @@ def test_a_docstring_of_a_loss_has_its_parts(name):
     assert "Cost: " in text, "say in the Notes what it costs"
 
 
-def test_losses_without_torch_say_what_to_install():
-    code = "import sys; sys.modules['torch'] = None; import crossgap.losses"
+@pytest.mark.parametrize(("room", "what"), [("losses", "losses need"), ("train", "training needs")])
+def test_a_room_without_torch_says_what_to_install(room, what):
+    code = f"import sys; sys.modules['torch'] = None; import crossgap.{room}"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1] == (
-        "crossgap.errors.MissingExtraError: losses need torch, which is not installed; install it: "
-        "pip install 'crossgap[torch]'."
+        f"crossgap.errors.MissingExtraError: {what} torch, which is not installed; install it: "
+        f"pip install 'crossgap[torch]'."
     )
 
 

@@ -1,21 +1,28 @@
-"""Pages keep their word: the code in README.md runs, and the table of conventions names every quantity."""
+"""Pages keep their word: their code runs, and the tables name every quantity and every loss."""
 
+import dataclasses
+import inspect
+import json
 import os
 import re
 import shlex
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import crossgap
-from crossgap import measure
+from crossgap import losses, measure
+from crossgap.train import CollapseAlarm, config
+from crossgap.train.loss_terms import LOSSES
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 README = CHECKOUT / "README.md"
 CONVENTIONS = CHECKOUT / "docs" / "conventions.md"
+GUIDE = CHECKOUT / "docs" / "training.md"
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 
 
@@ -92,3 +99,116 @@ def test_every_quantity_stands_in_the_conventions():
     told = set(re.findall(r"`(\w+)[`(]", CONVENTIONS.read_text(encoding="utf-8")))
     missing = [name for name in functions if name not in told]
     assert not missing, f"docs/conventions.md says nothing of {', '.join(missing)}; give each a line, in backticks."
+
+
+def test_every_loss_stands_in_the_conventions():
+    told = set(re.findall(r"`(\w+)[`(]", CONVENTIONS.read_text(encoding="utf-8")))
+    missing = [name for name in losses.__all__ if name not in told]
+    assert not missing, (
+        f"docs/conventions.md says nothing of {', '.join(missing)}; give each loss a line, in backticks."
+    )
+    lines = dict(re.findall(r"^\| `(\w+)` \| ([rf –]*) \| ", CONVENTIONS.read_text(encoding="utf-8"), re.MULTILINE))
+    for name in losses.__all__:
+        if name.endswith("_loss"):
+            parameters = inspect.signature(getattr(losses, name)).parameters
+            marks = [letter for letter, keyword in (("r", "rows"), ("f", "fused")) if keyword in parameters]
+            assert lines[name].split() == (marks or ["–"]), f"{name}: r says that it takes rows, f that it takes fused"
+
+
+# the guide for training
+
+
+def _run(code: str, folder: Path, *options: str) -> None:
+    command = [sys.executable, *options, "-c", code]
+    done = subprocess.run(command, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{done.stderr}\n\n{code}"
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory) -> Path:
+    """A folder in which the guide's Python, configuration and commands have run, in this order."""
+    folder = tmp_path_factory.mktemp("guide")
+    blocks = [block for block in _blocks(GUIDE, "python") if "hugging_face" not in block]
+    _run("\n\n".join(blocks), folder, "-W", "error")
+    (file,) = _blocks(GUIDE, "toml")
+    (folder / file.splitlines()[0].removeprefix("# ")).write_text(file, encoding="utf-8")
+    lines = [shlex.split(line, comments=True) for line in _commands(GUIDE)]
+    assert len(lines) == 3
+    _run(
+        f"import sys\nfrom crossgap.cli import main\n"
+        f"for sys.argv in {lines!r}:\n"
+        f"    try:\n        main()\n    except SystemExit as left:\n        assert not left.code\n",
+        folder,
+    )
+    return folder
+
+
+def test_the_guide_runs(trained):
+    assert (trained / "run.safetensors").exists()
+    for run in ("domain", "clip-alone"):
+        found = {path.name for path in (trained / run).iterdir()}
+        assert found == {"config.toml", "checkpoint.safetensors", "records.jsonl", "gap.json"}
+        assert all(f"| `{name}` |" in GUIDE.read_text(encoding="utf-8") for name in found)
+
+
+def test_the_numbers_of_the_guide_are_those_of_its_runs(trained):
+    def ends(run: str) -> tuple[dict, dict]:
+        lines = (trained / run / "records.jsonl").read_text(encoding="utf-8").splitlines()
+        curves = [record["values"] for record in map(json.loads, lines) if record["event"] == "evaluation"]
+        return curves[0], curves[-1]
+
+    start, domain = ends("domain")
+    found = (start, ends("clip-alone")[1], domain)
+    _, table = GUIDE.read_text(encoding="utf-8").split("| held-out items |")
+    rows = re.findall(r"^\| `([\w/]+)` \| (.+) \|$", table.split("\n\n")[0], re.MULTILINE)
+    assert len(rows) == 6
+    for name, cells in rows:
+        told = [float(cell.replace("−", "-")) for cell in cells.split(" | ")]
+        assert told == pytest.approx([values[name] for values in found], abs=0.05), name
+
+
+def test_the_guide_reads_a_model_of_hugging_face(tmp_path):
+    if find_spec("transformers") is None:
+        pytest.skip("transformers is not installed")
+    made = """
+from transformers import CLIPConfig, CLIPModel
+tiny = {"hidden_size": 8, "intermediate_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1}
+text, vision = {**tiny, "vocab_size": 20}, {**tiny, "image_size": 8, "patch_size": 4}
+CLIPModel(CLIPConfig(text_config=text, vision_config=vision)).save_pretrained("clip-vit-base-patch32")
+"""
+    (block,) = [block for block in _blocks(GUIDE, "python") if "hugging_face" in block]
+    _run(f"{made}\n{block}\nassert model.x_tower.model.visual_projection.out_features == 128\n", tmp_path)
+
+
+def test_the_configuration_of_the_guide_names_every_key():
+    (file,) = _blocks(GUIDE, "toml")
+    parts = {part.partition("]")[0]: part for part in re.split(r"^\[", file, flags=re.MULTILINE)[1:]}
+    tables = {"data": "DataTable", "model": "ModelTable", "temperature": "TemperatureTable"}
+    tables |= {"optimiser": "OptimiserTable", "run": "RunTable"}
+    for name, kind in tables.items():
+        told = re.findall(r"^(?:# )?(\w+) = ", parts[name], re.MULTILINE)
+        assert sorted(told) == sorted(f.name for f in dataclasses.fields(getattr(config, kind))), f"[{name}]"
+    text = GUIDE.read_text(encoding="utf-8")
+    left_out = text.split("A file can name every loss but", 1)[1].split("Write CUA", 1)[0]
+    public = {name for name in losses.__all__ if name.endswith("_loss")}
+    assert set(re.findall(r"`(\w+)`", left_out)) == public - set(LOSSES)
+
+
+def test_the_guide_names_what_there_is():
+    text = GUIDE.read_text(encoding="utf-8")
+    for name in set(re.findall(r"`(\w+_loss)`", text)):
+        assert name in losses.__all__, name
+    for link in re.findall(r"\]\((?!https)([^)#]+)", text):
+        assert (GUIDE.parent / link).exists(), link
+    heads = re.findall(r"^#+ (.+)$", CONVENTIONS.read_text(encoding="utf-8"), re.MULTILINE)
+    for anchor in re.findall(r"\]\(conventions.md#([\w-]+)\)", text):
+        assert anchor in [head.lower().replace(" ", "-") for head in heads], anchor
+    alarm = {key: parameter.default for key, parameter in inspect.signature(CollapseAlarm).parameters.items()}
+    table = text.split("| quantity | raised when |", 1)[1].split("\n\n")[0].replace("−", "-")
+    for words in (
+        f"within {alarm['margin']} of ln B for {alarm['patience']} steps",
+        f"| below {alarm['least_dimension']} |",
+        f"| below {alarm['least_cross_uniformity']} |",
+        f"| above {alarm['most_distance']} |",
+    ):
+        assert words in table

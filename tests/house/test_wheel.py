@@ -38,7 +38,7 @@ def test_the_wheel_works(wheel):
 def test_the_wheel_holds_the_sample_and_its_licence_and_no_tests(wheel):
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
-    assert {"crossgap/sample/emoji.parquet", "crossgap/sample/ATTRIBUTION.md", "crossgap/cli.py"} <= names
+    assert {"crossgap/sample/emoji.parquet", "crossgap/sample/ATTRIBUTION.md", "crossgap/cli/__init__.py"} <= names
     assert any(name.endswith("licenses/LICENSE") for name in names)
     assert not [name for name in names if "tests" in name or "benchmarks" in name]
 

@@ -2,6 +2,8 @@
 
 import inspect
 import math
+import re
+from pathlib import Path
 
 import pytest
 import torch
@@ -187,6 +189,14 @@ def test_every_loss_is_in_the_table():
     tabled = {loss.__name__ for loss in ROWS}
     assert tabled <= public
     assert public - tabled == set(NOT_IN_THE_TABLE)
+
+
+def test_the_conventions_say_which_losses_are_blind_to_the_gap():
+    page = Path(__file__).resolve().parents[2] / "docs" / "conventions.md"
+    lines = re.findall(
+        r"^\| `(\w+_loss)` \|((?:[^|\\]|\\.)*\|){2} (\w+)", page.read_text(encoding="utf-8"), re.MULTILINE
+    )
+    assert {name: word == "blind" for name, _, word in lines} == {loss.__name__: OFFSET in ROWS[loss] for loss in ROWS}
 
 
 def test_the_changes_do_what_they_say():

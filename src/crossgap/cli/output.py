@@ -49,7 +49,7 @@ def check_replaceable(path: Path, sources: Sequence[str] = ()) -> None:
             start = file.read(4096).strip()
         if start and not start.startswith(b"{"):
             raise ValueError(
-                f"the output {str(path)!r} exists and is no gap.json of an earlier run; give another name."
+                f"the output {str(path)!r} exists and is no JSON of an earlier run; give another name."
             )
 
 

@@ -82,8 +82,9 @@ def block_product(x: Tensor, y: Tensor, size: int) -> Callable[[Tensor, Tensor],
     buffer = block_buffer(x, size)
 
     def multiply(a: Tensor, b: Tensor) -> Tensor:
-        out = buffer[: len(a) * len(b)].view(len(a), len(b))
-        return torch.mm(a, b.T, out=out) if a.dtype == buffer.dtype else out.copy_(_wide_product(a, b.T))
+        if a.dtype != buffer.dtype:
+            return _wide_product(a, b.T)
+        return torch.mm(a, b.T, out=buffer[: len(a) * len(b)].view(len(a), len(b)))
 
     return multiply
 
@@ -101,7 +102,7 @@ def add_product(total: Tensor, a: Tensor, b: Tensor) -> None:
 
 def _wide_product(a: Tensor, b: Tensor) -> Tensor:
     """Multiply matrices in bfloat16 and sum in float32."""
-    if a.device.type == "cuda":
+    if a.device.type == "cuda" and hasattr(torch.ops.aten.mm, "dtype"):  # torch 2.8 and newer
         return torch.mm(a, b, out_dtype=torch.float32)
     return a.float() @ b.float()
 

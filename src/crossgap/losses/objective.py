@@ -186,7 +186,7 @@ class ContrastiveLoss(nn.Module):
 
     def extra_repr(self) -> str:
         """Return what ``repr`` shows: the weighted terms and the way of gathering."""
-        terms = " + ".join(f"{weight:g} {name}" for name, weight in self.weights.items())
+        terms = " + ".join(f"{weight:g} {name}{_bound(self._losses[name])}" for name, weight in self.weights.items())
         return f"{terms}, gather={self.gather!r}"
 
     def _terms(self, x: Tensor, y: Tensor, scale: Any, rows: slice | None, extra: dict[str, Any]) -> dict[str, Tensor]:
@@ -247,6 +247,13 @@ class ContrastiveLoss(nn.Module):
         name = getattr(function, "__name__", type(function).__name__)
         names = itertools.chain([name], (f"{name}_{number}" for number in itertools.count(2)))
         return next(free for free in names if free not in self.weights)
+
+
+def _bound(loss: Any) -> str:
+    """Return the options that are bound to a loss, in brackets."""
+    if not isinstance(loss, functools.partial) or not loss.keywords:
+        return ""
+    return "(" + ", ".join(f"{name}={value!r}" for name, value in sorted(loss.keywords.items())) + ")"
 
 
 def _is_rows(value: Any, *, alone: bool) -> bool:

@@ -115,6 +115,9 @@ def random_clip(*, vision: dict[str, Any] | None, text: dict[str, Any] | None, d
     except ImportError:
         raise MissingExtraError("transformers is not installed; install it: pip install 'crossgap[encode]'.") from None
     config = CLIPConfig(vision_config=vision or {}, text_config=text or {}, projection_dim=dimension)
-    with torch.random.fork_rng([]):
-        torch.set_rng_state(seeded_generator(seed, purpose="weights of CLIP").get_state())
+    state = torch.get_rng_state()
+    torch.set_rng_state(seeded_generator(seed, purpose="weights of CLIP").get_state())
+    try:
         return CLIPModel(config)
+    finally:
+        torch.set_rng_state(state)

@@ -70,12 +70,12 @@ def run(
     Parameters
     ----------
     scale
-        "small": two perceptrons that see the same 256 points, about 10 seconds on one core. "full": a CLIP from
+        "small": two perceptrons that see the same 256 points, about 20 seconds on one core. "full": a CLIP from
         scratch on photos and captions.
     seed
         First seed.
     seeds
-        Number of seeds: 5 where None at small scale, 1 at full scale. The picture is of the first.
+        Number of seeds: 8 where None at small scale, 1 at full scale. The picture is of the first.
     output
         File that the table is written to as JSON; the picture lies beside it under the same name, as .svg, .png and
         in words as .txt.
@@ -113,7 +113,7 @@ def run(
         raise ValueError(f"{', '.join(paths)} belongs to the full scale, but scale is 'small'; leave it out.")
     moments = tuple(sorted(set(SMALL_STAGES if stages is None else stages)))
     check_stages(moments, settings.epochs)
-    count = 5 if seeds is None else seeds
+    count = 8 if seeds is None else seeds
     found: dict[int, list[dict[str, float]]] = {moment: [] for moment in moments}
     drawn: list[SphereStage] = []
 

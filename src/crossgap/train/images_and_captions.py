@@ -238,8 +238,11 @@ def read_images_and_captions(
                 return str(error).rstrip(".")
             return None
 
-        with ThreadPoolExecutor(workers) as pool:
+        pool = ThreadPoolExecutor(workers)
+        try:
             reasons = list(pool.map(decode, range(len(names))))
+        finally:
+            pool.shutdown(cancel_futures=True)  # so that an interrupt does not wait for all pictures
     skipped = tuple(f"{name!r}: {why}" for name, why in zip(names, reasons, strict=True) if why is not None)
     kept = [row for row, why in enumerate(reasons) if why is None]
     if not kept:
@@ -252,9 +255,10 @@ def read_images_and_captions(
             f"{len(skipped)} of {len(names)} pictures are skipped, {skipped[0]}; the attribute skipped names them all.",
             stacklevel=2,
         )
-        pixels = pixels[torch.tensor(kept)]
+        for row, old in enumerate(kept):  # in place: the pictures may fill most of the memory
+            pixels[row] = pixels[old]
     return CaptionedPictures(
-        pixels=pixels,
+        pixels=pixels[: len(kept)],
         names=tuple(names[row] for row in kept),
         captions=tuple(tuple(named[names[row]]) for row in kept),
         skipped=skipped,

@@ -158,3 +158,12 @@ def test_no_pass_is_shared_by_one_term_or_by_a_small_batch(monkeypatch):
     rows = torch.eye(600)
     ContrastiveLoss({clip_loss: 1.0, uniformity_loss: 0.0})(rows, rows, 5.0)
     ContrastiveLoss({clip_loss: 1.0, uniformity_loss: 1.0})(rows[:8], rows[:8], 5.0)
+
+
+def test_bound_options_are_shown():
+    from functools import partial
+
+    from crossgap.losses import clip_loss, uniformity_loss
+
+    objective = ContrastiveLoss({clip_loss: 1.0, partial(uniformity_loss, t=1.5): 0.5})
+    assert "1 clip_loss + 0.5 uniformity_loss(t=1.5), gather='local'" in repr(objective)

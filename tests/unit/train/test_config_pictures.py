@@ -161,7 +161,7 @@ def test_folders_that_are_no_such_model(clip, tmp_path):
     with pytest.raises(FormatError, match=r"holds no tokeniser; put its files"):
         hugging_face_inputs(str(tmp_path))
     (tmp_path / "tokenizer.json").write_text("{}", encoding="utf-8")
-    with pytest.raises(FormatError, match="the tokeniser in .* cannot be read"):
+    with pytest.raises(FormatError, match=r"the tokeniser in .* cannot be read"):
         hugging_face_inputs(str(tmp_path))
 
 
