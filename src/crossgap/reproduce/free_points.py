@@ -25,9 +25,6 @@ _SIZES = {  # points of a cloud, steps, stages
     "small": (256, 1000, (0, 100, 300, 500, 650, 1000)),
     "full": (4096, 10_000, (0, 100, 500, 1000, 3000, 10_000)),
 }
-_NOTES = (
-    "With all points in each step, 512 points a side stay on two parallel rings with a gap of 0.38 for 10,000 steps.",
-)
 
 
 class _FreePoints(nn.Module):
@@ -163,7 +160,6 @@ def run(
         unit="step",
         name="free-points",
         shape="ring",
-        notes=_NOTES,
     )
     if output is not None:
         table.write(output)

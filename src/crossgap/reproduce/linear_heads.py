@@ -143,9 +143,9 @@ def train_heads(world: World, loss: Loss, *, d: int, seed: int) -> DualEncoder:
     """
     recipe = loss.recipe
     generator = torch.Generator().manual_seed(seed)
-    towers = [linear_tower(features.shape[-1], d, generator=generator) for features in (world.x, world.y)]
+    x_tower, y_tower = (linear_tower(rows.shape[-1], d, generator=generator) for rows in (world.x, world.y))
     scale = LogitScale(loss.logit_scale, learnable=False, highest=max(100.0, loss.logit_scale))
-    model = DualEncoder(*towers, scale)
+    model = DualEncoder(x_tower, y_tower, scale)
     run = TrainingRun(
         model,
         loss.function,

@@ -179,7 +179,6 @@ def sphere_table(
     name: str = "sphere",
     shape: str = "arc",
     recipe: bool = False,
-    notes: tuple[str, ...] = (),
 ) -> Table:
     """Build the table of the stages, with what should hold of the last one.
 
@@ -206,7 +205,7 @@ def sphere_table(
         sources={label: source for label, source in _SOURCES.items() if label in shown},
         orderings=tuple(_orderings(rows, shape)),
         settings=settings,
-        notes=("1st component, first two: shares of the variance of x in its leading principal components.", *notes),
+        notes=("1st component, first two: shares of the variance of x in its leading principal components.",),
         headings=_HEADINGS,
     )
 

@@ -1,16 +1,25 @@
 """CLIP, CUA and CUAXU by dimension: the mechanics, robust orderings, and the whole bands."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from crossgap.reproduce import fine_tuning
+from crossgap.reproduce.linear_heads import Recipe
 from crossgap.reproduce.published import FINE_TUNING
 
 
 @pytest.fixture(scope="module")
 def table():
     return fine_tuning.run(worlds=1, heads=1, dimensions=(64,))
+
+
+@pytest.fixture
+def short(monkeypatch):
+    """One epoch in place of fifteen, where the numbers do not matter."""
+    losses = {name: replace(loss, recipe=Recipe(epochs=1)) for name, loss in fine_tuning.LOSSES.items()}
+    monkeypatch.setattr(fine_tuning, "LOSSES", losses)
 
 
 def _at(table, quantity):
@@ -39,7 +48,7 @@ def test_orderings_are_told_with_their_numbers(table):
     assert not any("grows with d" in sentence for sentence in told)  # one d says nothing of that
 
 
-def test_settings_and_seeds(table, tmp_path):
+def test_settings_and_seeds(table, tmp_path, short):
     other = fine_tuning.run(worlds=1, heads=1, dimensions=(8,), seed=1, output=tmp_path / "table.json")
     document = json.loads((tmp_path / "table.json").read_text())
     assert document["settings"]["seed"] == 1
@@ -49,7 +58,7 @@ def test_settings_and_seeds(table, tmp_path):
     assert any("ends antipodal" in claim.sentence for claim in other.orderings)
 
 
-def test_the_ranges_of_the_toy():
+def test_the_ranges_of_the_toy(short):
     table = fine_tuning.run(worlds=1, heads=1, dimensions=(16,))
     ranges = table.row(loss="CLIP").references["toy range"]
     assert ranges["centroid_distance"].low == pytest.approx(0.21 * 0.75 - 0.005)

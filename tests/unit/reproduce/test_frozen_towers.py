@@ -1,6 +1,7 @@
 """Losses on frozen towers: reading, splits, the search and the table, on made-up photos; and once on the real ones."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -60,7 +61,13 @@ def test_the_test_photos_have_no_part_in_the_search(features, tmp_path):
     assert wide[0].recall != wide[1].recall or wide[0].centroid_distance != wide[1].centroid_distance
 
 
-def test_the_table(features, tmp_path):
+@pytest.fixture
+def short(monkeypatch):
+    """Two epochs in place of forty, where the numbers do not matter."""
+    monkeypatch.setattr(frozen_towers, "RECIPE", replace(frozen_towers.RECIPE, epochs=2))
+
+
+def test_the_table(features, tmp_path, short):
     table = frozen_towers.run(
         features=features, dimensions=(8,), splits=1, heads=1, one_recipe=True, output=tmp_path / "table.json"
     )
@@ -69,14 +76,14 @@ def test_the_table(features, tmp_path):
         assert set(table.columns) <= set(row.measured)
         assert len(row.measured["centroid_distance"]) == 1
     settings = json.loads((tmp_path / "table.json").read_text())["settings"]
-    assert settings["CLOOB"] == {"logit_scale": 30.0, "learning_rate": 0.003, "epochs": 40}
+    assert settings["CLOOB"] == {"logit_scale": 30.0, "learning_rate": 0.003, "epochs": 2}
     assert settings["training_photos"] == 100
     assert "any of the photo's own counts" in table.text()
     with pytest.raises(ValueError, match=r"^scale must be 'small' or 'full', but it is 'huge'"):
         frozen_towers.run(features=features, scale="huge")
 
 
-def test_the_other_experiments_take_the_towers(features):
+def test_the_other_experiments_take_the_towers(features, short):
     options = {"features": features, "worlds": 1, "heads": 1}
     ablation = loss_ablation.run(**options)
     assert ablation.bands("toy range") == (0, 0)
