@@ -157,7 +157,9 @@ def test_a_docstring_of_a_loss_has_its_parts(name):
     assert "Cost: " in text, "say in the Notes what it costs"
 
 
-@pytest.mark.parametrize(("room", "what"), [("losses", "losses need"), ("train", "training needs")])
+@pytest.mark.parametrize(
+    ("room", "what"), [("losses", "losses need"), ("train", "training needs"), ("reproduce", "experiments need")]
+)
 def test_a_room_without_torch_says_what_to_install(room, what):
     code = f"import sys; sys.modules['torch'] = None; import crossgap.{room}"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

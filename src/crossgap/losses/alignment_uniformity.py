@@ -6,11 +6,12 @@ import torch
 from torch import Tensor
 
 from crossgap.losses.blocks import takes_fused
+from crossgap.losses.extra_rows import check_number
 from crossgap.losses.fused_terms import fused_terms
 from crossgap.losses.inputs import check_batch, full_precision, row_range
 from crossgap.measure.alignment import alignment
 from crossgap.measure.cross_uniformity import cross_uniformity
-from crossgap.measure.uniformity import check_sharpness, uniformity
+from crossgap.measure.uniformity import uniformity
 
 __all__ = ["alignment_loss", "cross_uniformity_loss", "joint_uniformity_loss", "uniformity_loss"]
 
@@ -76,6 +77,7 @@ def alignment_loss(
     2.0
     """
     x, y, _ = check_batch(x, y, logit_scale, check=check)
+    power = check_number(power, "power", 0, open_ends="low")
     part = row_range(rows, x.shape[0])
     return alignment(x[part], y[part], power=power, check=False).to(x.dtype)
 
@@ -147,7 +149,7 @@ def uniformity_loss(
     """
     given = (x, y)
     x, y, scale = check_batch(x, y, logit_scale, check=check)
-    check_sharpness(t)
+    check_number(t, "t", 0, open_ends="low")
     if takes_fused(fused, x, t=t):
         terms = fused_terms((x, y), scale, given=given, uniformity=True, t=t)
         return (terms["uniformity_x"] + terms["uniformity_y"]) / 2
@@ -219,7 +221,7 @@ def cross_uniformity_loss(
     """
     given = (x, y)
     x, y, scale = check_batch(x, y, logit_scale, check=check)
-    check_sharpness(t)
+    check_number(t, "t", 0, open_ends="low")
     if takes_fused(fused, x, t=t):
         return fused_terms((x, y), scale, given=given, cross_uniformity=True, t=t)["cross_uniformity"]
     return cross_uniformity(x, y, t=t, check=False).to(x.dtype)
@@ -295,7 +297,7 @@ def joint_uniformity_loss(
     """
     given = (x, y)
     x, y, scale = check_batch(x, y, logit_scale, check=check)
-    check_sharpness(t)
+    check_number(t, "t", 0, open_ends="low")
     if takes_fused(fused, x, t=t):
         terms = fused_terms((x, y), scale, given=given, uniformity=True, cross_uniformity=True, t=t)
         within, across = (terms["uniformity_x"], terms["uniformity_y"]), terms["cross_uniformity"]

@@ -72,6 +72,8 @@ def block_logs(
             offset + torch.log(terms.sum(0).double()) if columns else None,
             cross,
         )
+    if matched is not None:  # the largest cosine of a row or a column is to be one of its own rivals
+        matched_part(block, matched).fill_(torch.finfo(block.dtype).min)
     logs: dict[int, Tensor] = {}
     for wanted, axis in ((rows, 1), (columns, 0)):
         if wanted:

@@ -1,16 +1,16 @@
 """B1: the symmetric softmax loss of CLIP (InfoNCE), of one positive a row or of several."""
 
-import math
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from crossgap.losses.blocks import takes_fused
+from crossgap.losses.extra_rows import check_weights
 from crossgap.losses.fused_terms import fused_row_logs
 from crossgap.losses.inputs import check_batch, full_precision, row_range
 
-__all__ = ["check_weights", "clip_loss", "pair_logits", "positive_mask", "row_cross_entropy"]
+__all__ = ["clip_loss", "pair_logits", "positive_mask", "row_cross_entropy"]
 
 
 @full_precision
@@ -134,17 +134,6 @@ def row_cross_entropy(logits: Tensor, rows: slice, same: Tensor | None = None) -
     else:
         positive = logits.masked_fill(~same, 0.0).sum(dim=1) / same.sum(dim=1)
     return (torch.logsumexp(logits, dim=1) - positive).mean()
-
-
-def check_weights(**weights: float) -> None:
-    """Raise unless all are finite numbers of at least 0, one of them above."""
-    for name, weight in weights.items():
-        if isinstance(weight, bool) or not isinstance(weight, int | float):
-            raise TypeError(f"{name} must be a number, but it is a {type(weight).__name__}; give for example 1.")
-        if not 0 <= weight < math.inf:
-            raise ValueError(f"{name} must be a finite number of at least 0, but it is {weight}; give for example 1.")
-    if not any(weights.values()):
-        raise ValueError(f"one of {', '.join(weights)} must be above 0, but all are 0; nothing would be left to learn.")
 
 
 def _same_items(items: Any, n: int, device: torch.device, rows: slice) -> Tensor:

@@ -3,8 +3,7 @@
 import torch
 from torch import Tensor
 
-from crossgap.losses.clip import check_weights
-from crossgap.losses.extra_rows import check_extra_rows, check_number
+from crossgap.losses.extra_rows import check_extra_rows, check_number, check_weights
 from crossgap.losses.inputs import check_batch, full_precision, row_range
 
 __all__ = ["clip_refine_loss", "distillation_loss", "random_reference_loss"]

@@ -7,8 +7,9 @@ from torch import Tensor
 
 from crossgap.losses.blocks import takes_fused
 from crossgap.losses.clip import row_cross_entropy
+from crossgap.losses.extra_rows import check_number
 from crossgap.losses.fused_terms import fused_leave_one_out
-from crossgap.losses.hopfield import check_hopfield_scale, hopfield_retrieval
+from crossgap.losses.hopfield import hopfield_retrieval
 from crossgap.losses.infoloob import row_leave_one_out
 from crossgap.losses.inputs import check_batch, full_precision, row_range
 
@@ -110,7 +111,7 @@ def cloob_loss(
     part = row_range(rows, x.shape[0])
     u_x, u_y, v_x, v_y = x, y, x, y
     if hopfield_scale is not None:
-        check_hopfield_scale(hopfield_scale)
+        check_number(hopfield_scale, "hopfield_scale", 0, open_ends="low")
         retrieve = partial(hopfield_retrieval, scale=hopfield_scale, fused=fused, check=False)
         u_x, u_y = retrieve(x, x), retrieve(y, x)
         v_x, v_y = retrieve(x, y), retrieve(y, y)

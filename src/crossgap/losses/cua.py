@@ -4,10 +4,10 @@ from torch import Tensor
 
 from crossgap.losses.alignment_uniformity import alignment_loss, cross_uniformity_loss, uniformity_loss
 from crossgap.losses.blocks import takes_fused
-from crossgap.losses.clip import check_weights, clip_loss
+from crossgap.losses.clip import clip_loss
+from crossgap.losses.extra_rows import check_number, check_weights
 from crossgap.losses.fused_terms import fused_terms
 from crossgap.losses.inputs import check_batch, full_precision
-from crossgap.measure.uniformity import check_sharpness
 
 __all__ = ["cua_loss", "cuaxu_loss"]
 
@@ -199,13 +199,14 @@ def _weighted(
     """Add the terms whose weight is not 0; those over all pairs come from one pass where that is the fused one."""
     clip, even, aligned, across = weights
     terms: list[Tensor] = []
-    check_sharpness(t)
+    check_number(t, "t", 0, open_ends="low")
+    check_number(power, "power", 0, open_ends="low")
     if takes_fused(fused, x, t=t):
         found = fused_terms(
             (x, y),
             scale,
             given=given,
-            clip=(0.5, 0.5) if clip else None,
+            clip=clip > 0,
             alignment=aligned > 0 and power == 2,
             uniformity=even > 0,
             cross_uniformity=across > 0,

@@ -13,6 +13,7 @@ def decoupled_loss(
     logit_scale: float | Tensor,
     *,
     rows: slice | None = None,
+    fused: bool | None = None,
     check: bool = True,
 ) -> Tensor:
     """Log-ratio of the negatives to the match in nats, both directions summed: InfoLOOB without its factor 1/s.
@@ -33,6 +34,9 @@ def decoupled_loss(
         1 / temperature: a number, or a tensor of one with its gradient.
     rows
         Average only the terms of these rows: each against the whole batch. The mean over equal parts is the full loss.
+    fused
+        Work in blocks without a B x B matrix: True, False, or None for batches of 512 and more. Equal in value and
+        gradient; True has no second derivatives.
     check
         Read the data to check it; switch off inside a training step.
 
@@ -66,4 +70,4 @@ def decoupled_loss(
     >>> float(decoupled_loss(torch.eye(2), torch.eye(2), 30.0))
     -60.0
     """
-    return infoloob_loss(x, y, logit_scale, times_temperature=False, rows=rows, check=check)
+    return infoloob_loss(x, y, logit_scale, times_temperature=False, rows=rows, fused=fused, check=check)

@@ -1,6 +1,7 @@
 """Checks of what some losses take beside the batch: more rows, and numbers that set them."""
 
 import math
+from numbers import Real
 from typing import Any
 
 import torch
@@ -8,7 +9,7 @@ from torch import Tensor
 
 from crossgap.losses.inputs import check_unit_length
 
-__all__ = ["check_extra_rows", "check_number"]
+__all__ = ["check_extra_rows", "check_number", "check_weights"]
 
 
 def check_extra_rows(
@@ -37,12 +38,22 @@ def check_number(value: Any, name: str, low: float, high: float = math.inf, *, o
 
     ``open_ends`` names the ends that do not belong to the range: "low", "high", "low high". Infinity never does.
     """
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f"{name} must be a number, but it is a {type(value).__name__}; give for example {low + 0.5:g}.")
     above = value > low if "low" in open_ends else value >= low
     below = value < high if "high" in open_ends or math.isinf(high) else value <= high
     if not (above and below):
         least = "above" if "low" in open_ends else "at least"
         most = "" if math.isinf(high) else f" and {'below' if 'high' in open_ends else 'at most'} {high:g}"
-        raise ValueError(f"{name} must be a number {least} {low:g}{most}, but it is {value:g}; give another.")
+        raise ValueError(
+            f"{name} must be a finite number {least} {low:g}{most}, but it is {float(value):g}; give another."
+        )
     return float(value)
+
+
+def check_weights(**weights: float) -> None:
+    """Raise unless all are finite numbers of at least 0, one of them above."""
+    for name, weight in weights.items():
+        check_number(weight, name, 0)
+    if not any(weights.values()):
+        raise ValueError(f"one of {', '.join(weights)} must be above 0, but all are 0; nothing would be left to learn.")

@@ -4,6 +4,7 @@ Each is the quantity of the plain loss of its name; only the way to it differs (
 """
 
 import math
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -21,13 +22,13 @@ def fused_terms(
     scale: Tensor,
     *,
     given: Pair,
-    clip: tuple[float, float] | None = None,
+    clip: bool = False,
     alignment: bool = False,
     uniformity: bool = False,
     cross_uniformity: bool = False,
     t: float = 2.0,
 ) -> dict[str, Tensor]:
-    """Return CLIP's loss, given the weights of its two directions, the alignment and the uniformities of a batch.
+    """Return CLIP's loss, the alignment and the uniformities of a batch.
 
     Keys: ``clip``, ``alignment``, ``uniformity_x``, ``uniformity_y``, ``cross_uniformity``, of what was asked for; each
     value can be differentiated by itself. ``pair`` holds the checked rows, ``given`` those that the caller gave, which
@@ -37,21 +38,17 @@ def fused_terms(
     sums = pair_log_sums(
         *rows_to_multiply(pair, given),
         scale,
-        rows=clip is not None and clip[0] > 0,
-        columns=clip is not None and clip[1] > 0,
+        rows=clip,
+        columns=clip,
         cross=cross_uniformity,
         within=uniformity,
         t=t,
     )
     terms: dict[str, Tensor] = {}
-    if clip is not None:
+    if sums.rows is not None and sums.columns is not None:
         matched = scale.double() * sums.matched
-        parts = [
-            weight * torch.nn.functional.softplus(logs - matched).mean()
-            for weight, logs in zip(clip, (sums.rows, sums.columns), strict=True)
-            if logs is not None
-        ]
-        terms["clip"] = sum(parts[1:], start=parts[0])
+        forth, back = (torch.nn.functional.softplus(logs - matched).mean() for logs in (sums.rows, sums.columns))
+        terms["clip"] = (forth + back) / 2
     if alignment:
         terms["alignment"] = 2 - 2 * sums.matched.mean()
     for name, log_sum in (("uniformity_x", sums.within_x), ("uniformity_y", sums.within_y)):
@@ -71,15 +68,11 @@ def fused_row_logs(pair: Pair, scale: Tensor, rows: slice, *, given: Pair) -> tu
     else:
         sums = pair_log_sums(a[rows], b, scale, first=rows.start, columns=False)
         forth, back = sums.rows, pair_log_sums(b[rows], a, scale, first=rows.start, columns=False).rows
-    if forth is None or back is None:
-        raise RuntimeError("the sums of both directions were asked for, but one is missing.")
-    return forth, back, scale.double() * sums.matched
+    return cast(Tensor, forth), cast(Tensor, back), scale.double() * sums.matched
 
 
 def fused_leave_one_out(pair: Pair, scale: Tensor, rows: slice) -> tuple[Tensor, Tensor]:
     """Return, for ``rows`` of x against all of y, the log-sums over the other rows and their own logits."""
     x, y = pair
     sums = pair_log_sums(x[rows], y, scale, first=rows.start, columns=False)
-    if sums.rows is None:
-        raise RuntimeError("the sums of rows were asked for, but they are missing.")
-    return sums.rows, scale.double() * sums.matched
+    return cast(Tensor, sums.rows), scale.double() * sums.matched

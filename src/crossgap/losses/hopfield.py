@@ -1,16 +1,14 @@
 """B4: one step of a modern Hopfield network, which replaces a row by a mean of stored rows like it."""
 
-import math
-from typing import Any
-
 import torch
 from torch import Tensor
 
 from crossgap.geometry.rows import check_rows, check_same_dimension
 from crossgap.losses.blocks import takes_fused
+from crossgap.losses.extra_rows import check_number
 from crossgap.losses.inputs import check_unit_length, full_precision
 
-__all__ = ["check_hopfield_scale", "hopfield_retrieval"]
+__all__ = ["hopfield_retrieval"]
 
 
 @full_precision
@@ -79,7 +77,7 @@ def hopfield_retrieval(
         if check:
             check_unit_length(rows, name)
     check_same_dimension(queries, store, ("queries", "store"))
-    check_hopfield_scale(scale, "scale")
+    check_number(scale, "scale", 0, open_ends="low")
     dtype = torch.promote_types(torch.promote_types(queries.dtype, store.dtype), torch.float32)
     queries, store = queries.to(dtype), store.to(dtype)
     if takes_fused(fused, queries):
@@ -90,11 +88,3 @@ def hopfield_retrieval(
     squares = (means * means).sum(dim=1, keepdim=True)
     vanished = squares < (8 * torch.finfo(dtype).eps) ** 2
     return (means * torch.rsqrt(squares.masked_fill(vanished, 1.0))).masked_fill(vanished, 0.0)
-
-
-def check_hopfield_scale(scale: Any, name: str = "hopfield_scale") -> None:
-    """Raise unless the sharpness of a retrieval is a finite number above 0."""
-    if isinstance(scale, bool) or not isinstance(scale, int | float):
-        raise TypeError(f"{name} must be a number, but it is a {type(scale).__name__}; the source uses 8.")
-    if not 0 < scale < math.inf:
-        raise ValueError(f"{name} must be a finite number above 0, but it is {scale}; the source uses 8.")

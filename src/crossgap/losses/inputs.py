@@ -3,6 +3,7 @@
 import functools
 import math
 from collections.abc import Callable
+from numbers import Real
 from typing import Any, TypeVar
 
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor
 
 from crossgap.geometry.rows import check_pair, is_numpy
 
-__all__ = ["check_batch", "check_logit_scale", "check_unit_length", "full_precision", "row_range"]
+__all__ = ["check_batch", "check_logit_scale", "check_scalar", "check_unit_length", "full_precision", "row_range"]
 
 _TOLERANCE = {torch.float64: 1e-4, torch.float32: 1e-4, torch.float16: 2e-3, torch.bfloat16: 1e-2}
 
@@ -21,11 +22,12 @@ def full_precision(loss: Loss) -> Loss:
     """Run a loss outside of autocast, so that its products, exponentials and sums stay in float32 at least."""
 
     @functools.wraps(loss)
-    def run(x: Any, *args: Any, **kwargs: Any) -> Any:
-        if not isinstance(x, Tensor):
-            return loss(x, *args, **kwargs)
-        with torch.autocast(x.device.type, enabled=False):
-            return loss(x, *args, **kwargs)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        rows = next((given for given in (*args, *kwargs.values()) if isinstance(given, Tensor)), None)
+        if rows is None:
+            return loss(*args, **kwargs)
+        with torch.autocast(rows.device.type, enabled=False):
+            return loss(*args, **kwargs)
 
     return run  # pyright: ignore[reportReturnType]
 
@@ -69,27 +71,26 @@ def check_unit_length(x: Tensor, name: str) -> None:
 
 def check_logit_scale(logit_scale: Any, like: Tensor, *, check: bool = True) -> Tensor:
     """Return the logit scale 1/temperature as a scalar tensor like ``like``; a tensor keeps its gradient."""
-    if isinstance(logit_scale, Tensor):
-        if logit_scale.numel() != 1:
-            raise ValueError(
-                f"logit_scale must be one number, but its shape is {tuple(logit_scale.shape)}; give 1 / temperature."
-            )
-        scale = logit_scale.reshape(()).to(device=like.device, dtype=like.dtype)
-        value = float(scale.detach()) if check else 1.0
-    elif isinstance(logit_scale, (int, float)) and not isinstance(logit_scale, bool):
-        value = float(logit_scale)
-        scale = torch.tensor(value, device=like.device, dtype=like.dtype)
-    else:
-        raise TypeError(
-            f"logit_scale must be a number or a tensor of one, but it is a {type(logit_scale).__name__}; "
-            f"give 1 / temperature, for example 100."
-        )
+    hint = "call it" if isinstance(logit_scale, torch.nn.Module) else "give 1 / temperature, for example 100"
+    scale = check_scalar(logit_scale, "logit_scale", like, hint=hint)
+    value = float(scale.detach()) if check or not isinstance(logit_scale, Tensor) else 1.0
     if not (value > 0 and math.isfinite(value)):
         raise ValueError(
             f"logit_scale must be a finite number above 0, but it is {value:g}; it is 1 / temperature, for example "
             f"100 (of a learned logarithm, give its exponential)."
         )
     return scale
+
+
+def check_scalar(value: Any, name: str, like: Tensor, *, hint: str) -> Tensor:
+    """Return a number, or a tensor of one with its gradient, as a scalar tensor like ``like``; ``hint`` ends messages."""
+    if isinstance(value, Tensor):
+        if value.numel() != 1:
+            raise ValueError(f"{name} must be one number, but its shape is {tuple(value.shape)}; {hint}.")
+        return value.reshape(()).to(device=like.device, dtype=like.dtype)
+    if isinstance(value, Real) and not isinstance(value, bool):
+        return torch.tensor(float(value), device=like.device, dtype=like.dtype)
+    raise TypeError(f"{name} must be a number or a tensor of one, but it is a {type(value).__name__}; {hint}.")
 
 
 def row_range(rows: slice | None, n: int) -> slice:

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from crossgap.losses.clip import check_weights
+from crossgap.losses.extra_rows import check_weights
 from crossgap.losses.geodesic_mixup import geodesic_mixup, mixing_coefficient
 from crossgap.losses.inputs import check_batch, full_precision, row_range
 from crossgap.losses.m2mix import m2mix_loss

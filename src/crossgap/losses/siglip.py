@@ -9,7 +9,7 @@ from torch import Tensor
 from crossgap.losses.blocks import rows_to_multiply, takes_fused
 from crossgap.losses.clip import positive_mask
 from crossgap.losses.fused_sigmoid import sigmoid_pair_sum
-from crossgap.losses.inputs import check_batch, full_precision, row_range
+from crossgap.losses.inputs import check_batch, check_scalar, full_precision, row_range
 
 __all__ = ["siglip_loss"]
 
@@ -104,18 +104,7 @@ def siglip_loss(
 
 
 def _checked_bias(bias: Any, like: Tensor, check: bool) -> Tensor:
-    if isinstance(bias, Tensor):
-        if bias.numel() != 1:
-            raise ValueError(f"logit_bias must be one number, but its shape is {tuple(bias.shape)}; give one bias.")
-        result = bias.reshape(()).to(device=like.device, dtype=like.dtype)
-        value = float(result.detach()) if check else 0.0
-    elif isinstance(bias, int | float) and not isinstance(bias, bool):
-        value = float(bias)
-        result = torch.tensor(value, device=like.device, dtype=like.dtype)
-    else:
-        raise TypeError(
-            f"logit_bias must be a number or a tensor of one, but it is a {type(bias).__name__}; begin at -10."
-        )
-    if not math.isfinite(value):
-        raise ValueError(f"logit_bias must be finite, but it is {value}; begin at -10.")
+    result = check_scalar(bias, "logit_bias", like, hint="begin at -10")
+    if (check or not isinstance(bias, Tensor)) and not math.isfinite(float(result.detach())):
+        raise ValueError(f"logit_bias must be finite, but it is {float(result.detach())}; begin at -10.")
     return result

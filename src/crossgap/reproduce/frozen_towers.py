@@ -232,7 +232,7 @@ def run(
     seed: int = 0,
     output: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
-    features: str | os.PathLike[str],
+    features: str | os.PathLike[str] | None = None,
     dimensions: Sequence[int] = DIMENSIONS,
     splits: int | None = None,
     heads: int = 3,
@@ -240,9 +240,9 @@ def run(
 ) -> Table:
     """Train linear heads on 700 photos with each of five losses, and measure 200 photos that none has seen.
 
-    How to read it: one row for each d and loss; the standard error is over all splits and initialisations. Features,
-    initialisations and the order of the photos are the same for all losses. A gap of two clouds of 200 rows without any
-    offset is not 0 but some 0.05 to 0.1, by chance.
+    How to read it: one row for each d and loss; the standard error is over all splits and initialisations, which share
+    photos, so it is a little too small. Features, initialisations and the order of the photos are the same for all
+    losses. A gap of 200 pairs without any offset is not 0 but about sqrt(alignment / 200), some 0.08, by chance.
 
     Parameters
     ----------
@@ -255,7 +255,7 @@ def run(
     progress
         Called after each training.
     features
-        The file of ``read_towers``.
+        The file of ``read_towers``; must be given.
     dimensions
         Values of d.
     splits
@@ -273,7 +273,7 @@ def run(
     Raises
     ------
     ValueError
-        If ``scale`` is neither of the two.
+        If ``scale`` is neither of the two, or ``features`` is missing.
 
     Notes
     -----
@@ -290,6 +290,8 @@ def run(
     """
     if scale not in ("small", "full"):
         raise ValueError(f"scale must be 'small' or 'full', but it is {scale!r}; choose one.")
+    if features is None:
+        raise ValueError("features must name the file of the frozen towers, but it is missing; give features=PATH.")
     if splits is None:
         splits = 3 if scale == "small" else 10
     losses = with_recipe(LOSSES) if one_recipe else LOSSES

@@ -38,7 +38,7 @@ class _Case:
 def _printed(low: float, high: float, digits: int) -> Reference:
     """Return a range as it is printed: half a unit of its last digit belongs to it."""
     half = 0.5 * 10**-digits
-    return Reference.band(low - half, high + half)
+    return Reference.band(max(0.0, low - half), high + half)
 
 
 _NARROW = TwinSettings()

@@ -81,6 +81,8 @@ def test_the_table(features, tmp_path, short):
     assert "any of the photo's own counts" in table.text()
     with pytest.raises(ValueError, match=r"^scale must be 'small' or 'full', but it is 'huge'"):
         frozen_towers.run(features=features, scale="huge")
+    with pytest.raises(ValueError, match=r"^features must name the file of the frozen towers"):
+        frozen_towers.run()
 
 
 def test_the_other_experiments_take_the_towers(features, short):
