@@ -2,11 +2,15 @@
 
 import json
 import os
+import re
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 __all__ = ["Records", "RunFolder"]
+
+
+_LEFTOVER = re.compile(r"\.crossgap-[0-9a-f]{12}\.(toml|safetensors|jsonl|json)")  # as data.atomic names them
 
 
 class RunFolder:
@@ -43,8 +47,16 @@ class RunFolder:
         place = self.path
         while not place.exists():
             place = place.parent
+        if not place.is_dir():
+            raise ValueError(f"the output must lie in a folder, but {str(place)!r} is a file; give another one with -o.")
         if not os.access(place, os.W_OK | os.X_OK):
             raise ValueError(f"the folder {str(self.path)!r} is not writable; choose another one with -o.")
+
+    def clear(self) -> None:
+        """Remove the half-written files that a killed run left."""
+        for path in self.path.iterdir() if self.path.is_dir() else ():
+            if _LEFTOVER.fullmatch(path.name) and path.is_file():
+                path.unlink(missing_ok=True)
 
 
 class Records:
@@ -67,7 +79,8 @@ class Records:
     def __init__(self, path: Path, *, step: int) -> None:
         from crossgap.cli.output import write_text
 
-        lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
+        text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+        lines = text.splitlines(keepends=True)
         whole = [line for line in lines if line.endswith("\n")]
         found = [(line, _parsed(line, path)) for line in whole]
         kept = [(line, record) for line, record in found if record["step"] < step]

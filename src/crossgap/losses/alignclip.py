@@ -1,5 +1,6 @@
 """B8: AlignCLIP, which pushes rows of one modality apart unless their captions mean the same."""
 
+import math
 from typing import Any
 
 import torch
@@ -69,7 +70,8 @@ def alignclip_loss(
     ------
     ValueError
         If shapes differ, a row is not of length 1, the scale is not above 0, a weight is negative, both or none of
-        ``captions`` and ``caption_similarity`` are given, no term is chosen, or ``rows`` are no part of the batch.
+        ``captions`` and ``caption_similarity`` are given, these are not finite or no cosines, no term is chosen, or
+        ``rows`` are no part of the batch.
     TypeError
         If rows are not torch tensors in floating point, or a weight is no number.
     DegenerateError
@@ -80,7 +82,8 @@ def alignclip_loss(
     Cost: 6 B^2 d flops forward. No gradient flows into the captions. The CLIP part is the sum of both directions, as in
     the authors' code, thus twice ``clip_loss``; their code separates texts only unless told otherwise, the paper both.
     The source trains one transformer and one projection for both modalities, which this function does not see. In a
-    run of several processes give ``captions``, which gather like rows.
+    run of several processes give ``captions``, which gather like rows. From 512 rows on the CLIP part takes its fused
+    form, which has no second derivatives.
 
     References
     ----------
@@ -100,7 +103,7 @@ def alignclip_loss(
     if not (separate_images or separate_texts):
         raise ValueError("separate_images and separate_texts are both off, but one is needed; or use clip_loss alone.")
     part = row_range(rows, x.shape[0])
-    difference = _caption_difference(caption_similarity, captions, x, part)
+    difference = _caption_difference(caption_similarity, captions, x, part, check)
     matched = scale * (x[part] * y[part]).sum(dim=1, keepdim=True)
     loss = 2 * clip_weight * clip_loss(x, y, scale, rows=rows, check=False)
     for wanted, own in ((separate_images, x), (separate_texts, y)):
@@ -111,7 +114,7 @@ def alignclip_loss(
     return loss
 
 
-def _caption_difference(similarity: Any, captions: Any, x: Tensor, rows: slice) -> Tensor:
+def _caption_difference(similarity: Any, captions: Any, x: Tensor, rows: slice, check: bool) -> Tensor:
     if (similarity is None) == (captions is None):
         given = "neither is" if captions is None else "both are"
         raise ValueError(f"one of caption_similarity and captions must be given, but {given}; give one.")
@@ -124,6 +127,13 @@ def _caption_difference(similarity: Any, captions: Any, x: Tensor, rows: slice) 
         wanted = f"({n}, e)" if similarity is None else f"({n}, {n})"
         raise ValueError(f"{name} must have shape {wanted}, but its shape is {tuple(value.shape)}; one row a pair.")
     value = value.detach().to(x)
+    largest = float(value.abs().amax()) if check else 0.0
+    if not largest < math.inf:
+        raise ValueError(f"{name} must hold finite numbers, but some are infinite or NaN; embed the captions again.")
+    if similarity is not None and largest > 1.01:
+        raise ValueError(
+            f"{name} must hold cosines, from -1 to 1, but one is {largest:g} in size; give the captions' rows instead."
+        )
     if similarity is None:
         value = torch.nn.functional.normalize(value, dim=1)
         return 1 - value[rows] @ value.T

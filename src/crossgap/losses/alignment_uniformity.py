@@ -134,6 +134,10 @@ def uniformity_loss(
     Cost: 2 B^2 d flops. The log of a mean over pairs is no mean over rows, hence no ``rows``: in a distributed run it
     must be taken of the gathered rows. A pair i < j counts once (erratum 2 of the source's eq. 2).
 
+    As the metric, the plain form divides rows by their length, so its gradient has no part along a row. The fused form
+    takes rows as they are: equal on rows of length 1 once that part, which normalising takes away, is left out; on
+    other rows (``check=False``) it is another quantity, which overflows for long ones.
+
     References
     ----------
     Wang and Isola, ICML 2020, arXiv 2005.10242, section 4.1.2; Fahim, Murphy, Fyshe, arXiv 2405.18570, eq. 2.
@@ -205,7 +209,8 @@ def cross_uniformity_loss(
 
     Notes
     -----
-    Cost: 2 B^2 d flops. No mean over rows, hence no ``rows``: in a distributed run take it of the gathered rows.
+    Cost: 2 B^2 d flops. No mean over rows, hence no ``rows``: in a distributed run take it of the gathered rows. Rows
+    that are not of length 1: see ``uniformity_loss``.
 
     References
     ----------
@@ -280,7 +285,8 @@ def joint_uniformity_loss(
     Cost: 4 B^2 d flops. Of the 2 B (B - 1) pairs a quarter lies within each modality and half across. The metric
     ``joint_uniformity`` counts the matched pairs too; as a loss that would push matches apart. No mean over rows,
     hence no ``rows``: in a distributed run take it of the gathered rows. It stands in for both ``uniformity_loss`` and
-    ``cross_uniformity_loss``; no advantage over the former alone is known.
+    ``cross_uniformity_loss``; no advantage over the former alone is known. Rows that are not of length 1: see
+    ``uniformity_loss``.
 
     References
     ----------

@@ -73,8 +73,8 @@ def cua_loss(
     Notes
     -----
     Cost: 4 B^2 d flops forward; fused 14 B^2 d with the gradient and O(B d) memory; a part of weight 0 costs nothing.
-    Ignores a rotation of both modalities and the order of pairs. Uniformity is no mean over rows,
-    hence no ``rows``: in a distributed run take it of the gathered rows.
+    Ignores a rotation of both modalities and the order of pairs. Uniformity is no mean over rows, hence no ``rows``: in
+    a distributed run take it of the gathered rows. Rows that are not of length 1: see ``uniformity_loss``.
 
     References
     ----------
@@ -157,8 +157,8 @@ def cuaxu_loss(
     Notes
     -----
     Cost: 6 B^2 d flops forward; fused 14 B^2 d with the gradient and O(B d) memory; a part of weight 0 costs nothing.
-    In the source it has a larger gap and worse alignment than
-    CUA at every d (errata 7 and 8). No ``rows``, as for ``cua_loss``.
+    In the source it has a larger gap and worse alignment than CUA at every d (errata 7 and 8). No ``rows``, as for
+    ``cua_loss``.
 
     References
     ----------

@@ -71,7 +71,8 @@ def cyclip_loss(
     -----
     Cost: three products of 2 B^2 d flops forward. The authors' code squares logits and divides by s^2, which is the
     same in exact numbers; here cosines are squared, so that the terms give the scale no gradient at all. The sums over
-    B^2 pairs are divided by B, not by B^2: the weight of the terms beside L_CLIP grows with the batch.
+    B^2 pairs are divided by B, not by B^2: the weight of the terms beside L_CLIP grows with the batch. From 512 rows on
+    L_CLIP takes its fused form, which has no second derivatives.
 
     References
     ----------

@@ -40,15 +40,14 @@ def check_number(value: Any, name: str, low: float, high: float = math.inf, *, o
     """
     if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f"{name} must be a number, but it is a {type(value).__name__}; give for example {low + 0.5:g}.")
-    above = value > low if "low" in open_ends else value >= low
-    below = value < high if "high" in open_ends or math.isinf(high) else value <= high
+    number = float(value)
+    above = number > low if "low" in open_ends else number >= low
+    below = number < high if "high" in open_ends or math.isinf(high) else number <= high
     if not (above and below):
-        least = "above" if "low" in open_ends else "at least"
+        least = "above" if "low" in open_ends else "of at least"
         most = "" if math.isinf(high) else f" and {'below' if 'high' in open_ends else 'at most'} {high:g}"
-        raise ValueError(
-            f"{name} must be a finite number {least} {low:g}{most}, but it is {float(value):g}; give another."
-        )
-    return float(value)
+        raise ValueError(f"{name} must be a finite number {least} {low:g}{most}, but it is {number:g}; give another.")
+    return number
 
 
 def check_weights(**weights: float) -> None:

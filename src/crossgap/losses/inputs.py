@@ -23,7 +23,9 @@ def full_precision(loss: Loss) -> Loss:
 
     @functools.wraps(loss)
     def run(*args: Any, **kwargs: Any) -> Any:
-        rows = next((given for given in (*args, *kwargs.values()) if isinstance(given, Tensor)), None)
+        rows = next(
+            (given for given in (*args, *kwargs.values()) if isinstance(given, Tensor) and given.ndim == 2), None
+        )
         if rows is None:
             return loss(*args, **kwargs)
         with torch.autocast(rows.device.type, enabled=False):
@@ -83,7 +85,7 @@ def check_logit_scale(logit_scale: Any, like: Tensor, *, check: bool = True) -> 
 
 
 def check_scalar(value: Any, name: str, like: Tensor, *, hint: str) -> Tensor:
-    """Return a number, or a tensor of one with its gradient, as a scalar tensor like ``like``; ``hint`` ends messages."""
+    """Return a number, or a tensor of one with its gradient, as a scalar like ``like``; ``hint`` ends the messages."""
     if isinstance(value, Tensor):
         if value.numel() != 1:
             raise ValueError(f"{name} must be one number, but its shape is {tuple(value.shape)}; {hint}.")
@@ -102,5 +104,7 @@ def row_range(rows: slice | None, n: int) -> slice:
     first, last, step = rows.indices(n)
     outside = (rows.stop is not None and rows.stop > n) or (rows.start is not None and rows.start < -n)
     if step != 1 or first >= last or outside:
-        raise ValueError(f"rows must be a part of the {n} rows of the batch, but it is {rows}; give slice(first, last).")
+        raise ValueError(
+            f"rows must be a part of the {n} rows of the batch, but it is {rows}; give slice(first, last)."
+        )
     return slice(first, last)

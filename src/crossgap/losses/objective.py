@@ -62,7 +62,8 @@ class ContrastiveLoss(nn.Module):
     TypeError
         If ``terms`` is not a mapping from functions to numbers, or if a keyword of a call belongs to no term.
     ValueError
-        If there is no term, a weight is not finite, ``gather`` is none of the four, or processes have unequal batches.
+        If there is no term, a weight is not finite or, set later, of no term, ``gather`` is none of the four, or
+        processes have unequal batches.
 
     Notes
     -----
@@ -75,7 +76,8 @@ class ContrastiveLoss(nn.Module):
     Adam hides, but the logit scale learns at full rate.
 
     From 512 rows on the terms ``clip_loss``, ``uniformity_loss`` and ``cross_uniformity_loss`` come from one fused pass
-    over the batch, which is faster than one for each; the value is the same.
+    over the batch, which is faster than one for each; the value is the same. A term with an option of its own, bound or
+    given with the batch, keeps its own pass.
 
     References
     ----------
@@ -148,7 +150,8 @@ class ContrastiveLoss(nn.Module):
         image_features, text_features
             Rows of this process (b, d), row i of one matched with row i of the other.
         logit_scale
-            1 / temperature: a number or a tensor of one.
+            1 / temperature: a number or a tensor of one. Models that store its logarithm (Hugging Face's CLIP) need
+            ``model.logit_scale.exp()``.
         logit_bias
             Goes to the terms that have a parameter of this name (SigLIP).
         output_dict
@@ -191,8 +194,13 @@ class ContrastiveLoss(nn.Module):
 
     def _terms(self, x: Tensor, y: Tensor, scale: Any, rows: slice | None, extra: dict[str, Any]) -> dict[str, Tensor]:
         """Return the weighted terms; ``rows`` are those that this process adds up, where a term allows it."""
+        unknown = self.weights.keys() - self._losses.keys()
+        if unknown:
+            raise ValueError(
+                f"weights hold {min(unknown)!r}, but the terms are {', '.join(self._losses)}; use one of these names."
+            )
         given = {**extra, "rows": rows}
-        values = self._from_one_pass(x, y, scale, rows, extra)
+        values = self._from_one_pass(x, y, scale, given)
         for name, loss in self._losses.items():
             if name in values:
                 continue
@@ -203,28 +211,30 @@ class ContrastiveLoss(nn.Module):
             values[name] = self.weights[name] * loss(x, y, scale, **options)
         return {name: values[name] for name in self._losses}
 
-    def _from_one_pass(
-        self, x: Tensor, y: Tensor, scale: Any, rows: slice | None, extra: dict[str, Any]
-    ) -> dict[str, Tensor]:
-        """Return the weighted terms that one fused pass over the batch gives together, if there are two or more."""
-        alone = {clip_loss} if rows is not None or extra.get("items") is not None else set()
+    def _from_one_pass(self, x: Tensor, y: Tensor, scale: Any, given: dict[str, Any]) -> dict[str, Tensor]:
+        """Return the weighted terms that one fused pass over the batch gives together, if there are two or more.
+
+        A term whose options are given with the batch (its own rows in mode "local", items, a sharpness) goes alone.
+        """
         names = {
             loss: name
             for name, loss in self._losses.items()
-            if loss in _SHARED and loss not in alone and self.weights[name] != 0
+            if loss in _SHARED
+            and self.weights[name] != 0
+            and all(given.get(option) is None for option in self._options_of[name] - {"check"})
         }
         if len(names) < 2:
             return {}
-        given = (x, y)
-        x, y, scale = check_batch(x, y, scale, check=extra.get("check", True))
+        pair = (x, y)
+        x, y, scale = check_batch(x, y, scale, check=given["check"])
         if not takes_fused(None, x):
             return {}
         with torch.autocast(x.device.type, enabled=False):
             found = fused_terms(
                 (x, y),
                 scale,
-                given=given,
-                clip=(0.5, 0.5) if clip_loss in names else None,
+                given=pair,
+                clip=clip_loss in names,
                 uniformity=uniformity_loss in names,
                 cross_uniformity=cross_uniformity_loss in names,
             )

@@ -209,7 +209,7 @@ class OptimiserTable:
     Parameters
     ----------
     learning_rate, weight_decay, betas, eps
-        Of AdamW.
+        Of AdamW. A rate or eps of a million or more is refused: it would not fit in float32 once it is scaled.
     decay_all
         Decay vectors and the logit scale too, not only matrices.
     gradient_clip
@@ -224,10 +224,10 @@ class OptimiserTable:
         Of "exponential": the rate is multiplied by ``factor`` once in ``every`` steps; 0.9 and 50 by default.
     """
 
-    learning_rate: float = number(1e-3, above=0)
+    learning_rate: float = number(1e-3, above=0, below=1e6)
     weight_decay: float = number(0.1, least=0)
     betas: tuple[float, float] = two_shares((0.9, 0.99))
-    eps: float = number(1e-8, above=0)
+    eps: float = number(1e-8, above=0, below=1e6)
     decay_all: bool = flag(False)
     gradient_clip: float | None = number(None, above=0)
     schedule: str = choice("constant", "constant", "cosine", "cosine-restarts", "exponential")
@@ -260,6 +260,10 @@ class RunTable:
         Items that the towers see at a time, for batches larger than memory; the gradient is the same.
     checkpoint_every, evaluate_every
         Steps from one checkpoint or measurement to the next; 0 for the start and the end alone.
+    tensorboard
+        Folder of event files, in which TensorBoard shows losses and measurements; none without it.
+    trackio
+        Project of trackio to which the same numbers are sent; none without it.
     """
 
     epochs: int = whole_number(10, least=1)
@@ -270,6 +274,8 @@ class RunTable:
     chunk_size: int | None = whole_number(None, least=1)
     checkpoint_every: int = whole_number(100, least=0)
     evaluate_every: int = whole_number(100, least=0)
+    tensorboard: str | None = word(None)
+    trackio: str | None = word(None)
 
     def __post_init__(self):
         check_table(self, "run")

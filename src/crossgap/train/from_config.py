@@ -22,7 +22,7 @@ from crossgap.losses.temperature import (
 from crossgap.train.config import DataTable, ModelTable, OptimiserTable, TemperatureTable, TrainingConfig
 from crossgap.train.config_values import nearest
 from crossgap.train.dual_encoder import DualEncoder
-from crossgap.train.gap_curves import GapCurve, gap_curve
+from crossgap.train.gap_curves import GapCurve, held_out_curve
 from crossgap.train.hugging_face import hugging_face_dual_encoder
 from crossgap.train.hugging_face_text import HuggingFaceInputs, hugging_face_inputs
 from crossgap.train.image_tower import convolutional_tower, vision_transformer_tower
@@ -72,8 +72,8 @@ class HeldOut:
 
     def curve(self, model: DualEncoder) -> GapCurve:
         """Measure the first row of each item in either group."""
-        x, y = self.pairs.first_rows()
-        return gap_curve(_encoded(model, model.encode_x, x), _encoded(model, model.encode_y, y), seed=self.seed)
+        x, y = (_placed(rows, model) for rows in self.pairs.first_rows())
+        return held_out_curve(x, y, seed=self.seed, batch_size=_BATCH)(model)
 
     def embeddings(self, model: DualEncoder) -> Embeddings:
         """Encode all rows of the items."""
@@ -209,17 +209,18 @@ class _Read:
 
 def _read_vectors(config: TrainingConfig) -> _Read:
     found = read_groups(*cast(tuple[str, ...], config.data.source), load_limit=_EVERYTHING)
-    names = _two_groups(config.data, list(found.groups))
+    notes = [f"not used: {note}" for note in found.notes]
+    names = _two_groups(config.data, list(found.groups), found.notes)
     groups = [found.groups[name] for name in names]
     for name, group in zip(names, groups, strict=True):
         Embeddings({name: group})  # finite, or an error that names the row
+        _check_no_row_is_zero(name, group)
     outlines = [Group(vectors=np.ones((len(group), 1), np.float32), items=group.items) for group in groups]
     codes = Embeddings(dict(zip(names, outlines, strict=True))).item_codes(*names)
     if codes.reason is not None:
         raise DegenerateError(
             f"nothing pairs: {codes.reason}; give both groups item ids, or the same number of rows in one order."
         )
-    notes = [f"not used: {note}" for note in found.notes]
     shared = np.intersect1d(codes.x, codes.y)
     for name, items in zip(names, (codes.x, codes.y), strict=True):
         alone = int((~np.isin(items, shared)).sum())
@@ -284,16 +285,27 @@ def _items_of(read: _Read, items: np.ndarray, seed: int) -> tuple[ItemPairs, np.
     return ItemPairs(x, y, x_items=x_items, y_items=y_items, seed=seed), x_items, y_items
 
 
-def _two_groups(table: DataTable, known: Sequence[str]) -> tuple[str, str]:
+def _check_no_row_is_zero(name: str, group: Group) -> None:
+    """Tell before the run what its first measurement would: a linear tower keeps a row of zeros, of no direction."""
+    zero = np.flatnonzero(~group.vectors[:].any(axis=1))
+    if len(zero):
+        raise ValueError(
+            f"{name} must have rows of a length above zero, but row {zero[0]} is all zeros; drop such rows or embed "
+            f"them again (crossgap doctor lists them)."
+        )
+
+
+def _two_groups(table: DataTable, known: Sequence[str], unused: Sequence[str]) -> tuple[str, str]:
     if table.groups is not None:
         for name in table.groups:
             if name not in known:
                 raise ValueError(f"data.groups names {name!r}, which data.source does not hold; {nearest(name, known)}")
         return table.groups
     if len(known) == 1:
+        told = f" ({'; '.join(note.rstrip('.') for note in unused)})" if unused else ""
         raise ValueError(
-            f"data.source must hold two groups, but it holds only {known[0]!r}; add the other one: source = "
-            f"['image=img.npy', 'text=txt.npy']."
+            f"data.source must hold two groups, but it holds only {known[0]!r}{told}; add the other one: source = "
+            f"['image=img.npy', 'text=txt.npy'], or for several captions an item rows of (n, d) with 'text@items'."
         )
     if len(known) > 2:
         raise ValueError(
@@ -419,12 +431,17 @@ def _try_objective(objective: ContrastiveLoss, model: DualEncoder) -> None:
 
 @torch.no_grad()
 def _encoded(model: DualEncoder, encode: Callable[[Any], Tensor], rows: Tensor) -> Tensor:
-    """Encode rows in evaluation mode, and leave the model in the mode that it was in."""
-    first = next(model.parameters())
-    was_training = model.training
+    """Encode rows in evaluation mode, and leave each part of the model in the mode that it was in."""
+    modes = [(part, part.training) for part in model.modules()]
     model.eval()
     try:
-        dtype = first.dtype if rows.is_floating_point() else rows.dtype
-        return torch.cat([encode(part.to(first.device, dtype)) for part in rows.split(_BATCH)])
+        return torch.cat([encode(_placed(part, model)) for part in rows.split(_BATCH)])
     finally:
-        model.train(was_training)
+        for part, mode in modes:
+            part.training = mode
+
+
+def _placed(rows: Tensor, model: DualEncoder) -> Tensor:
+    """Move rows to the model's device, and those in floating point to its type."""
+    first = next(model.parameters())
+    return rows.to(first.device, first.dtype if rows.is_floating_point() else rows.dtype)

@@ -65,6 +65,10 @@ def read_run(run: "TrainingRun", path: str | os.PathLike[str]) -> dict[str, Any]
     different = wrong_model(run.model, model)
     if different:
         raise ValueError(f"{name!r} was saved by another model: {different}; build the model it was saved from.")
+    if isinstance(run.objective, nn.Module):
+        different = wrong_model(run.objective, objective)
+        if different:
+            raise ValueError(f"{name!r} was saved with another objective: {different}; give the one it was saved with.")
     for key in sorted(run.settings.keys() & record["settings"].keys()):  # other versions of torch have other options
         old, own = record["settings"][key], run.settings[key]
         if old != own:

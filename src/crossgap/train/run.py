@@ -61,7 +61,8 @@ class TrainingRun:
         Called as ``model(x_inputs, y_inputs)``, gives unit rows x, unit rows y and the logit scale (and a logit bias,
         if it has one): a ``DualEncoder``, alone or inside ``DistributedDataParallel``.
     objective
-        ``objective(x, y, logit_scale) -> scalar``: any loss function, or a ``ContrastiveLoss``.
+        ``objective(x, y, logit_scale) -> scalar``: any loss function, or a ``ContrastiveLoss``. Several processes need
+        the latter, or another module that brings their rows together; with ``gather="none"`` each keeps to its own.
     pairs
         Where the inputs come from; ``PairedTensors`` for data in memory.
     optimiser
@@ -94,7 +95,8 @@ class TrainingRun:
     ValueError
         If a number is out of its range, or processes cannot share a batch equally.
     TypeError
-        If there is a ``scale_schedule``, but the model has no ``LogitScale``.
+        If there is a ``scale_schedule``, but the model has no ``LogitScale``; or if several processes are given a plain
+        loss function, which would see the rows of one alone.
     DegenerateError
         If the pairs do not fill one batch. While iterating, if the loss or its gradient is not finite; the weights are
         then those before the step.
@@ -161,6 +163,12 @@ class TrainingRun:
         counted = torch.distributed.get_world_size() if self._distributed else 1
         self.world_size = counted if world_size is None else world_size
         self._check_numbers()
+        if self.world_size > 1 and not isinstance(objective, nn.Module):
+            raise TypeError(
+                f"objective must be a module that gathers the rows of {self.world_size} processes, but "
+                f"{name_of(objective)} is a function that sees those of one; give ContrastiveLoss({{"
+                f"{name_of(objective)}: 1.0}})."
+            )
         self.steps_per_epoch = self._count_steps()
         first = next(iter(model.parameters()))
         self._device, self._dtype = first.device, first.dtype
@@ -196,7 +204,8 @@ class TrainingRun:
         of the optimiser and of the scaling of the loss, the position in the data, and the settings that must agree.
         The state of torch's generators is in it as the seed and the step, of which it is a function. The same run at
         the same step gives the same bytes. A file that was there is replaced in one step when the new one is complete;
-        a process killed while it writes may leave a hidden file ``.crossgap-...`` beside it, which can be deleted.
+        a process killed while it writes may leave a hidden file ``.crossgap-...`` beside it, which can be deleted
+        (``crossgap train --resume`` does so in its folder).
 
         Parameters
         ----------
@@ -254,7 +263,9 @@ class TrainingRun:
         parameters = [values for group in self.optimiser.param_groups for values in group["params"]]
         limit = math.inf if self.gradient_clip is None else self.gradient_clip
         norm = nn.utils.clip_grad_norm_(parameters, limit)
-        seen = torch.stack([value.detach().to(self._device, torch.float64) for value in (*terms.values(), scale, norm)])
+        seen = torch.stack(
+            [value.detach().to(self._device, torch.float64).reshape(()) for value in (*terms.values(), scale, norm)]
+        )
         if self._distributed:
             torch.distributed.all_reduce(seen)
             seen /= self.world_size

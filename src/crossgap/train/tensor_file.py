@@ -12,7 +12,7 @@ from torch import Tensor
 from crossgap.data.atomic import atomic_path
 from crossgap.errors import FormatError
 
-__all__ = ["read_tensors", "write_tensors"]
+__all__ = ["read_record", "read_tensors", "write_tensors"]
 
 _NAMES = {
     torch.float64: "F64",
@@ -84,6 +84,15 @@ def read_tensors(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[
     OSError
         If there is no such file or it cannot be read.
     """
+    return _read(path, with_tensors=True)
+
+
+def read_record(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Return the record of a file alone, without reading the tensors; it raises what ``read_tensors`` raises."""
+    return _read(path, with_tensors=False)[1]
+
+
+def _read(path: str | os.PathLike[str], *, with_tensors: bool) -> tuple[dict[str, Tensor], dict[str, Any]]:
     from safetensors import SafetensorError, safe_open
 
     name = os.fspath(path)
@@ -92,7 +101,8 @@ def read_tensors(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[
     try:
         with safe_open(name, framework="pt") as file:
             text = (file.metadata() or {}).get("crossgap")
-            tensors = {key: file.get_tensor(key).clone() for key in file.keys()}  # noqa: SIM118
+            kept = file.keys() if with_tensors else ()
+            tensors = {key: file.get_tensor(key).clone() for key in kept}
     except SafetensorError as error:
         raise FormatError(
             f"{name!r} is cut short or no .safetensors file ({_first_line(error)}); "

@@ -95,7 +95,7 @@ def test_no_gradient_into_the_captions():
             ValueError,
             "separate_images and separate_texts are both off",
         ),
-        ({"captions": torch.eye(5), "clip_weight": -1}, ValueError, "clip_weight must be a number at least 0"),
+        ({"captions": torch.eye(5), "clip_weight": -1}, ValueError, "clip_weight must be a finite number of at least 0"),
         ({"captions": torch.eye(5), "separation_weight": None}, TypeError, "separation_weight must be a number"),
     ],
 )

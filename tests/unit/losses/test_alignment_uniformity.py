@@ -128,14 +128,6 @@ def test_the_mean_over_parts_is_the_whole_in_value_and_gradient(rng, parts, powe
 
 
 @pytest.mark.parametrize("loss", LOSSES)
-def test_gradient(rng, loss):
-    inputs = (unit(rng, n=5).requires_grad_(), unit(rng, n=5).requires_grad_())
-    assert torch.autograd.gradcheck(lambda x, y: loss(x, y, check=False), inputs)
-    options = {"power": 1.0} if loss is alignment_loss else {"t": 20.0}
-    assert torch.autograd.gradcheck(lambda x, y: loss(x, y, check=False, **options), inputs)
-
-
-@pytest.mark.parametrize("loss", LOSSES)
 def test_the_gradient_has_no_part_along_a_row(rng, loss):
     x, y = unit(rng).requires_grad_(), unit(rng).requires_grad_()
     loss(x, y).backward()
@@ -143,39 +135,6 @@ def test_the_gradient_has_no_part_along_a_row(rng, loss):
         assert rows.grad is not None
         assert float((rows.grad * rows).sum(dim=1).abs().max().detach()) < 1e-15
         assert float(rows.grad.abs().max()) > 1e-3
-
-
-def edge_cases():
-    axis = torch.eye(4)[:1].expand(6, -1)
-    return {
-        "identical rows": (axis, axis),
-        "antipodal modalities": (axis, -axis),
-        "antipodal rows": (axis * torch.tensor([1, -1, 1, -1, 1, -1])[:, None], axis),
-        "two pairs": (torch.eye(4)[:2], torch.eye(4)[1:3]),
-    }
-
-
-@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.float16, torch.bfloat16])
-@pytest.mark.parametrize("name", edge_cases())
-@pytest.mark.parametrize("loss", LOSSES)
-def test_finite_value_and_gradient(loss, name, dtype):
-    for options in ({"power": 1.0}, {"power": 2.0}) if loss is alignment_loss else ({"t": 2.0}, {"t": 100.0}):
-        x, y = (rows.to(dtype).requires_grad_() for rows in edge_cases()[name])
-        value = loss(x, y, **options)
-        assert value.dtype == (torch.float64 if dtype == torch.float64 else torch.float32)
-        assert torch.isfinite(value)
-        value.backward()
-        for given in (x, y):
-            assert given.grad is not None
-            assert torch.isfinite(given.grad).all()
-
-
-@pytest.mark.parametrize("loss", LOSSES)
-def test_autocast_does_not_reach_the_loss(rng, loss):
-    x, y = unit(rng).float(), unit(rng).float()
-    expected = loss(x, y)
-    with torch.autocast("cpu", torch.bfloat16):
-        assert torch.equal(loss(x, y), expected)
 
 
 @pytest.mark.parametrize("loss", LOSSES)
@@ -189,10 +148,14 @@ def test_messages(rng, loss):
     with pytest.raises(ValueError, match="logit_scale must be a finite number above 0"):
         loss(x, y, 0.0)
     if loss is alignment_loss:
-        with pytest.raises(ValueError, match="power must be above 0, but it is 0"):
+        with pytest.raises(ValueError, match="power must be a finite number above 0, but it is 0"):
             loss(x, y, power=0)
+        with pytest.raises(TypeError, match="power must be a number, but it is a str"):
+            loss(x, y, power="2")
         with pytest.raises(ValueError, match="rows must be a part of the 12 rows"):
             loss(x, y, rows=slice(3, 13))
     else:
         with pytest.raises(ValueError, match="t must be a finite number above 0, but it is 0"):
             loss(x, y, t=0)
+        with pytest.raises(TypeError, match="t must be a number, but it is a str"):
+            loss(x, y, t="2")

@@ -6,7 +6,7 @@ import torch
 from torch.nn.functional import normalize
 
 from crossgap.errors import DegenerateError
-from crossgap.losses.clip import check_weights, clip_loss
+from crossgap.losses.clip import clip_loss
 
 
 def unit(rng, n=12, d=5):
@@ -153,38 +153,6 @@ def test_gradient(rng):
     assert torch.autograd.gradcheck(lambda x, y, s: clip_loss(x, y, s, rows=slice(1, 3), check=False), inputs)
 
 
-def edge_cases():
-    axis = torch.eye(4)[:1].expand(6, -1)
-    return {
-        "identical rows": (axis, axis),
-        "antipodal modalities": (axis, -axis),
-        "antipodal rows": (axis * torch.tensor([1, -1, 1, -1, 1, -1])[:, None], axis),
-        "two pairs": (torch.eye(4)[:2], torch.eye(4)[1:3]),
-    }
-
-
-@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.float16, torch.bfloat16])
-@pytest.mark.parametrize("name", edge_cases())
-@pytest.mark.parametrize("scale", [0.01, 100.0])
-def test_finite_value_and_gradient(name, dtype, scale):
-    x, y = (rows.to(dtype).requires_grad_() for rows in edge_cases()[name])
-    learned = torch.tensor(scale, requires_grad=True)
-    loss = clip_loss(x, y, learned)
-    assert loss.dtype == (torch.float64 if dtype == torch.float64 else torch.float32)
-    loss.backward()
-    assert torch.isfinite(loss)
-    for given in (x, y, learned):
-        assert given.grad is not None
-        assert torch.isfinite(given.grad).all()
-
-
-def test_autocast_does_not_reach_the_loss(rng):
-    x, y = unit(rng).float(), unit(rng).float()
-    expected = clip_loss(x, y, 100.0)
-    with torch.autocast("cpu", torch.bfloat16):
-        assert torch.equal(clip_loss(x, y, 100.0), expected)
-
-
 def test_messages(rng):
     x, y = unit(rng), unit(rng)
     with pytest.raises(DegenerateError, match="at least 2 rows"):
@@ -210,7 +178,6 @@ def test_messages(rng):
             clip_loss(x, y, 1.0, x_to_y_weight=weight)
     with pytest.raises(ValueError, match="one of x_to_y_weight, y_to_x_weight must be above 0, but all are 0"):
         clip_loss(x, y, 1.0, x_to_y_weight=0, y_to_x_weight=0)
-    with pytest.raises(TypeError, match="the_weight must be a number, but it is a str"):
-        check_weights(the_weight="1")  # pyright: ignore[reportArgumentType]
-    with pytest.raises(TypeError, match="the_weight must be a number, but it is a bool"):
-        check_weights(the_weight=True)
+    for weight in ("1", True):
+        with pytest.raises(TypeError, match=f"x_to_y_weight must be a number, but it is a {type(weight).__name__}"):
+            clip_loss(x, y, 1.0, x_to_y_weight=weight)  # pyright: ignore[reportArgumentType]

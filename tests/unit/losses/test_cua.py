@@ -119,49 +119,6 @@ def test_ignores_a_joint_rotation_the_order_of_pairs_and_a_swap_and_sees_other_c
 
 
 @pytest.mark.parametrize("loss", LOSSES)
-def test_gradient(rng, loss):
-    inputs = (unit(rng, n=5).requires_grad_(), unit(rng, n=5).requires_grad_(), torch.tensor(4.0).double())
-    inputs[2].requires_grad_()
-    assert torch.autograd.gradcheck(lambda x, y, s: loss(x, y, s, check=False), inputs)
-    without = inputs[:2]
-    assert torch.autograd.gradcheck(lambda x, y: loss(x, y, 4.0, clip_weight=0, t=1.0, check=False), without)
-
-
-def edge_cases():
-    axis = torch.eye(4)[:1].expand(6, -1)
-    return {
-        "identical rows": (axis, axis),
-        "antipodal modalities": (axis, -axis),
-        "antipodal rows": (axis * torch.tensor([1, -1, 1, -1, 1, -1])[:, None], axis),
-        "two pairs": (torch.eye(4)[:2], torch.eye(4)[1:3]),
-    }
-
-
-@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.float16, torch.bfloat16])
-@pytest.mark.parametrize("name", edge_cases())
-@pytest.mark.parametrize("scale", [0.01, 100.0])
-@pytest.mark.parametrize("loss", LOSSES)
-def test_finite_value_and_gradient(loss, name, dtype, scale):
-    x, y = (rows.to(dtype).requires_grad_() for rows in edge_cases()[name])
-    learned = torch.tensor(scale, requires_grad=True)
-    value = loss(x, y, learned)
-    assert value.dtype == (torch.float64 if dtype == torch.float64 else torch.float32)
-    assert torch.isfinite(value)
-    value.backward()
-    for given in (x, y, learned):
-        assert given.grad is not None
-        assert torch.isfinite(given.grad).all()
-
-
-@pytest.mark.parametrize("loss", LOSSES)
-def test_autocast_does_not_reach_the_loss(rng, loss):
-    x, y = unit(rng).float(), unit(rng).float()
-    expected = loss(x, y, 100.0)
-    with torch.autocast("cpu", torch.bfloat16):
-        assert torch.equal(loss(x, y, 100.0), expected)
-
-
-@pytest.mark.parametrize("loss", LOSSES)
 def test_messages(rng, loss):
     x, y = unit(rng), unit(rng)
     with pytest.raises(DegenerateError, match="at least 2 rows"):
@@ -173,7 +130,7 @@ def test_messages(rng, loss):
         loss(x, y, 0.0)
     with pytest.raises(ValueError, match="t must be a finite number above 0, but it is -1"):
         loss(x, y, 1.0, t=-1)
-    with pytest.raises(ValueError, match="power must be above 0, but it is 0"):
+    with pytest.raises(ValueError, match="power must be a finite number above 0, but it is 0"):
         loss(x, y, 1.0, power=0)
     names = PARTS if loss is cuaxu_loss else PARTS[:3]
     for name in names:

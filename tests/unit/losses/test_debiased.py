@@ -70,8 +70,8 @@ def test_at_the_floor_only_the_match_is_pulled():
 @pytest.mark.parametrize(
     ("prior", "kind", "message"),
     [
-        (1.0, ValueError, "class_prior must be a number at least 0 and below 1, but it is 1"),
-        (-0.1, ValueError, "class_prior must be a number at least 0 and below 1, but it is -0.1"),
+        (1.0, ValueError, "class_prior must be a finite number of at least 0 and below 1, but it is 1"),
+        (-0.1, ValueError, "class_prior must be a finite number of at least 0 and below 1, but it is -0.1"),
         (None, TypeError, "class_prior must be a number, but it is a NoneType"),
     ],
 )

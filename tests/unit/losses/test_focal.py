@@ -48,7 +48,7 @@ def test_gradient_is_finite_at_certainty(focus):
 
 @pytest.mark.parametrize(
     ("focus", "kind", "message"),
-    [(-1, ValueError, "focus must be a number at least 0"), (None, TypeError, "focus must be a number")],
+    [(-1, ValueError, "focus must be a finite number of at least 0"), (None, TypeError, "focus must be a number")],
 )
 def test_errors(focus, kind, message):
     x, y = map(torch.from_numpy, pairs())

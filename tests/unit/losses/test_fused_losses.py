@@ -95,30 +95,6 @@ def test_rows_of_a_part_add_up_to_the_whole(name):
         torch.testing.assert_close(a, b, rtol=1e-8, atol=1e-12)
 
 
-@pytest.mark.parametrize("name", LOSSES)
-def test_gradcheck(name):
-    x, y = unit(4, 3, 0).requires_grad_(), unit(4, 3, 1).requires_grad_()
-    scale = torch.tensor(3.0, dtype=torch.float64, requires_grad=name in SCALED)
-    loss = partial(LOSSES[name], fused=True, check=False)
-    assert torch.autograd.gradcheck(loss, (x, y, scale) if name in SCALED else (x, y, scale.detach()))
-
-
-@pytest.mark.parametrize("name", LOSSES)
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-@pytest.mark.parametrize("n", [2, 40])
-@pytest.mark.parametrize("kind", ["identical", "antipodal", "opposite modalities"])
-@pytest.mark.parametrize("scale", [0.5, 100.0])
-def test_finite_for_any_unit_rows(name, dtype, n, kind, scale):
-    x = torch.full((n, 16), 0.25, dtype=dtype)
-    y = x.clone()
-    if kind == "antipodal":
-        x[1::2], y[1::2] = -x[1::2], -y[1::2]
-    elif kind == "opposite modalities":
-        y = -y
-    for part in gradients(LOSSES[name], x, y, scale, fused=True):
-        assert part is None or torch.isfinite(part).all()
-
-
 @pytest.mark.parametrize(("scale", "most"), [(14.0, 5e-7), (100.0, 3e-6)])
 def test_gradient_error_against_float64(scale, most):
     """CUAXU of 2,000 pairs, some found and some not."""

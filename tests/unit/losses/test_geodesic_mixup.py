@@ -124,11 +124,11 @@ def test_draws_are_those_of_the_generator():
 @pytest.mark.parametrize(
     ("options", "kind", "message"),
     [
-        ({"mixing": 1.5}, ValueError, "mixing must be a number at least 0 and at most 1, but it is 1.5"),
-        ({"mixing": math.nan}, ValueError, "mixing must be a number at least 0 and at most 1, but it is nan"),
+        ({"mixing": 1.5}, ValueError, "mixing must be a finite number of at least 0 and at most 1, but it is 1.5"),
+        ({"mixing": math.nan}, ValueError, "mixing must be a finite number of at least 0 and at most 1, but it is nan"),
         ({"mixing": True}, TypeError, "mixing must be a number, but it is a bool"),
-        ({"beta": 0, "generator": torch.Generator()}, ValueError, "beta must be a number above 0, but it is 0"),
-        ({"beta": math.inf}, ValueError, "beta must be a number above 0, but it is inf"),
+        ({"beta": 0, "generator": torch.Generator()}, ValueError, "beta must be a finite number above 0, but it is 0"),
+        ({"beta": math.inf}, ValueError, "beta must be a finite number above 0, but it is inf"),
         ({}, ValueError, "mixing or generator must be given, but both are missing"),
         ({"generator": 3}, TypeError, "generator must be a torch.Generator, but it is a int"),
     ],

@@ -6,7 +6,7 @@ import torch
 from torch.nn.functional import normalize
 
 from crossgap.errors import DegenerateError
-from crossgap.losses.hopfield import check_hopfield_scale, hopfield_retrieval
+from crossgap.losses.hopfield import hopfield_retrieval
 
 
 def unit(rng, n=7, d=5):
@@ -94,7 +94,7 @@ def test_types(rng, given, kept):
     exact = by_loops(queries.double().numpy(), store.double().numpy(), 8.0)
     assert np.allclose(retrieved.numpy(), exact, atol=1e-5)
     with torch.autocast("cpu", torch.bfloat16):
-        assert torch.equal(hopfield_retrieval(queries, store, scale=8.0), retrieved)
+        assert torch.equal(hopfield_retrieval(queries=queries, store=store, scale=8.0), retrieved)
 
 
 def test_messages(rng):
@@ -116,5 +116,5 @@ def test_messages(rng):
         with pytest.raises(ValueError, match=f"scale must be a finite number above 0, but it is {scale}"):
             hopfield_retrieval(rows, rows, scale=scale)
     for scale in ("8", True, None):
-        with pytest.raises(TypeError, match=f"hopfield_scale must be a number, but it is a {type(scale).__name__}"):
-            check_hopfield_scale(scale)
+        with pytest.raises(TypeError, match=f"scale must be a number, but it is a {type(scale).__name__}"):
+            hopfield_retrieval(rows, rows, scale=scale)

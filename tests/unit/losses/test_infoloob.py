@@ -126,47 +126,6 @@ def test_rows_are_the_terms_of_these_rows(rng):
     assert float(infoloob_loss(x, y, 7.0, rows=slice(3, 5))) == pytest.approx(expected, rel=1e-10)
 
 
-def test_gradient(rng):
-    inputs = (unit(rng, n=5).requires_grad_(), unit(rng, n=5).requires_grad_(), torch.tensor(4.0).double())
-    inputs[2].requires_grad_()
-    assert torch.autograd.gradcheck(lambda x, y, s: infoloob_loss(x, y, s, check=False), inputs)
-    assert torch.autograd.gradcheck(
-        lambda x, y, s: infoloob_loss(x, y, s, times_temperature=False, rows=slice(1, 3), check=False), inputs
-    )
-
-
-def edge_cases():
-    axis = torch.eye(4)[:1].expand(6, -1)
-    return {
-        "identical rows": (axis, axis),
-        "antipodal modalities": (axis, -axis),
-        "antipodal rows": (axis * torch.tensor([1, -1, 1, -1, 1, -1])[:, None], axis),
-        "two pairs": (torch.eye(4)[:2], torch.eye(4)[1:3]),
-    }
-
-
-@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.float16, torch.bfloat16])
-@pytest.mark.parametrize("name", edge_cases())
-@pytest.mark.parametrize("scale", [0.01, 100.0])
-def test_finite_value_and_gradient(name, dtype, scale):
-    x, y = (rows.to(dtype).requires_grad_() for rows in edge_cases()[name])
-    learned = torch.tensor(scale, requires_grad=True)
-    loss = infoloob_loss(x, y, learned)
-    assert loss.dtype == (torch.float64 if dtype == torch.float64 else torch.float32)
-    loss.backward()
-    assert torch.isfinite(loss)
-    for given in (x, y, learned):
-        assert given.grad is not None
-        assert torch.isfinite(given.grad).all()
-
-
-def test_autocast_does_not_reach_the_loss(rng):
-    x, y = unit(rng).float(), unit(rng).float()
-    expected = infoloob_loss(x, y, 100.0)
-    with torch.autocast("cpu", torch.bfloat16):
-        assert torch.equal(infoloob_loss(x, y, 100.0), expected)
-
-
 def test_messages(rng):
     x, y = unit(rng), unit(rng)
     with pytest.raises(DegenerateError, match="at least 2 rows"):

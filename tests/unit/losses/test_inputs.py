@@ -7,6 +7,7 @@ from torch.nn.functional import normalize
 
 from crossgap.errors import DegenerateError
 from crossgap.losses.inputs import check_batch, check_logit_scale, check_unit_length, full_precision, row_range
+from crossgap.losses.temperature import LogitScale
 
 
 def unit(seed, n=6, d=4, dtype=torch.float64):
@@ -110,6 +111,9 @@ def test_messages_of_the_scale():
     x = unit(0)
     with pytest.raises(ValueError, match=r"logit_scale must be one number, but its shape is \(2,\)"):
         check_logit_scale(torch.ones(2), x)
+    assert float(check_logit_scale(np.float32(3.0), x)) == 3.0
+    with pytest.raises(TypeError, match="but it is a LogitScale; call it"):
+        check_logit_scale(LogitScale(), x)
     for value in ("100", None, True, 1j):
         with pytest.raises(TypeError, match=f"logit_scale must be a number .* but it is a {type(value).__name__}"):
             check_logit_scale(value, x)
@@ -128,7 +132,15 @@ def test_rows_of_a_batch():
     assert row_range(slice(None), 5) == slice(0, 5)
     assert row_range(slice(2, 4), 5) == slice(2, 4)
     assert row_range(slice(-2, None), 5) == slice(3, 5)
-    for rows in (slice(2, 2), slice(4, 1), slice(5, None), slice(3, 6), slice(0, 4, 2), slice(None, None, -1), slice(-9, 2)):
+    for rows in (
+        slice(2, 2),
+        slice(4, 1),
+        slice(5, None),
+        slice(3, 6),
+        slice(0, 4, 2),
+        slice(None, None, -1),
+        slice(-9, 2),
+    ):
         with pytest.raises(ValueError, match=r"rows must be a part of the 5 rows of the batch, but it is slice\("):
             row_range(rows, 5)
     with pytest.raises(TypeError, match="rows must be a slice, but it is a int"):
@@ -146,6 +158,6 @@ def test_full_precision_switches_autocast_off_and_on_again():
     assert product.__doc__ == "A product."
     with torch.autocast("cpu", torch.bfloat16):
         assert torch.allclose(product(x, x, factor=2.0), (2.0 * x.double() @ x.double().T).float(), atol=1e-6)
-        assert product(x, x).dtype == torch.float32
+        assert product(x=x, y=x).dtype == torch.float32
         assert (x @ x.T).dtype == torch.bfloat16
     assert product(x.numpy(), x.numpy()).shape == (6, 6)  # what is no tensor goes through, to be refused by the loss

@@ -42,8 +42,8 @@ def test_default_margin():
 @pytest.mark.parametrize(
     ("margin", "kind", "message"),
     [
-        (-0.1, ValueError, "margin must be a number at least 0 and at most 2, but it is -0.1"),
-        (3, ValueError, "margin must be a number at least 0 and at most 2, but it is 3"),
+        (-0.1, ValueError, "margin must be a finite number of at least 0 and at most 2, but it is -0.1"),
+        (3, ValueError, "margin must be a finite number of at least 0 and at most 2, but it is 3"),
         ("0", TypeError, "margin must be a number, but it is a str"),
     ],
 )

@@ -124,7 +124,7 @@ def test_what_is_no_file_of_towers(tmp_path):
 @pytest.mark.slow
 def test_real_photos(shared_data):
     table = frozen_towers.run(
-        features=shared_data / "flickr8k" / "frozen_towers.npz", dimensions=(64,), splits=2, heads=1
+        features=shared_data / "flickr8k" / "frozen_towers.npz", dimensions=(128,), splits=2, heads=1
     )
     for loss in frozen_towers.LOSSES:
         assert table.row(loss=loss).middle("recall_at_10/x_to_y") > 0.35  # chance is 0.05
