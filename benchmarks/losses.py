@@ -101,6 +101,8 @@ losses = all_losses()
 figures, timings, rates = [], {}, []
 a, b = (torch.from_numpy(unit_rows(BLOCK, seed)) for seed in (1, 2))
 for size in SIZES:
+    memory = {name: memory_of(name, size) for name in losses}  # first, while this process is small
+    print(size, {name: round(mib) for name, mib in memory.items()}, file=sys.stderr, flush=True)
     x, y = pairs(size)
     seconds: dict[str, list[float]] = {name: [] for name in losses}
     here: list[float] = []
@@ -112,10 +114,10 @@ for size in SIZES:
             values[name] = step(loss, x, y)
             seconds[name].append(time.process_time() - start)
     rates.append(product_rates(a, b))
+    print(size, seconds, file=sys.stderr, flush=True)
     assert abs(values["CUAXU fused"] - values["CUAXU plain"]) < 1e-4 * abs(values["CUAXU plain"])
     assert abs(values["CLIP fused"] - values["CLIP plain"]) < 1e-4 * abs(values["CLIP plain"])
     taken = {name: statistics.median(runs) for name, runs in seconds.items()}
-    memory = {name: memory_of(name, size) for name in losses}
     rate = statistics.median(here) * 1e9
     floors = {"CUAXU": 14 * size * size * D / rate, "CLIP": 8 * size * size * D / rate}
     label = f"B = {size:,}"

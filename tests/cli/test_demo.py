@@ -23,7 +23,7 @@ main()
 def shown(process, tmp_path_factory):
     """What one run of the demo prints, and where it writes."""
     folder = tmp_path_factory.mktemp("demo")
-    done = process("demo", "-o", "results/demo", "--bootstrap", "20", cwd=folder, command=("-c", OFFLINE))
+    done = process("demo", "-o", "results/demo", "--bootstrap", "10", cwd=folder, command=("-c", OFFLINE))
     return done.check_success(), folder / "results" / "demo"
 
 
@@ -66,18 +66,25 @@ def test_the_sample_shows_a_gap_and_finds_partners(document):
     assert min(recalls) > 10 * (10 / 800), "far above chance"
 
 
+@pytest.fixture
+def small_sample(monkeypatch):
+    """Put twelve pairs in the place of the sample."""
+    import numpy as np
+
+    from crossgap import Embeddings
+
+    monkeypatch.setattr("crossgap.data.sample", lambda: Embeddings.from_arrays(image=np.eye(12), text=-np.eye(12)))
+
+
+@pytest.mark.usefixtures("small_sample")
 def test_json_prints_the_document_and_nothing_else(here, tmp_path):
     out = here("demo", "-o", tmp_path / "demo", "--bootstrap", "0", "--seed", "3", "--json").check_success()
     assert json.loads(out)["settings"]["seed"] == 3
     assert (tmp_path / "demo" / "gap.json").read_text(encoding="utf-8") == out
 
 
-def test_it_uses_a_folder_that_exists(here, tmp_path, monkeypatch):
-    import numpy as np
-
-    from crossgap import Embeddings
-
-    monkeypatch.setattr("crossgap.data.sample", lambda: Embeddings.from_arrays(image=np.eye(12), text=-np.eye(12)))
+@pytest.mark.usefixtures("small_sample")
+def test_it_uses_a_folder_that_exists(here, tmp_path):
     (tmp_path / "gap.json").write_text("{}")
     here("demo", "-o", tmp_path, "--bootstrap", "0").check_success()
     assert json.loads((tmp_path / "gap.json").read_text(encoding="utf-8"))["inputs"][0]["n"] == 12

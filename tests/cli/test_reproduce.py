@@ -14,7 +14,17 @@ def calls(monkeypatch) -> list[dict]:
     """Put a quick experiment in the place of a real one; return how it is called."""
     seen = []
 
-    def run(*, scale="small", seed=0, output=None, progress=None, heads=2, features=None, settings=(), **paths):
+    def run(
+        *,
+        scale="small",
+        seed=0,
+        output=None,
+        progress=None,
+        heads: int = 2,
+        features: str | None = None,
+        settings: tuple = (),
+        **paths,
+    ):
         seen.append({"scale": scale, "seed": seed, "output": output, "heads": heads, "features": features, **paths})
         if progress is not None:
             progress(1, 1, "d=4")
@@ -88,6 +98,9 @@ def test_json_prints_the_table_and_nothing_else(calls, here, tmp_path):
         (["loss_ablation", "--set", "haeds=3"], ["has no option 'haeds' at the small scale; choose from heads"]),
         (["loss_ablation", "--set", "settings=3"], ["has no option 'settings' at the small scale"]),
         (["loss_ablation", "--set", "heads=[3"], ["the value of 'heads=[3' is none of TOML ("]),
+        (["loss_ablation", "--set", "heads=many"], ["heads must be a whole number, but it is 'many'; change --set"]),
+        (["loss_ablation", "--set", "heads=true"], ["heads must be a whole number, but it is True"]),
+        (["loss_ablation", "--set", "features=3"], ["features must be a word, but it is 3"]),
         (["loss_ablation", "-o", "-"], ["the output must be a path"]),
     ],
 )
@@ -95,6 +108,30 @@ def test_refusals(calls, here, tmp_path, words, fragments):
     here("reproduce", *words, cwd=tmp_path).check_refusal(*fragments)
     assert calls == []
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_option_that_the_full_scale_does_not_know(here, name):
+    here("reproduce", name, "--scale", "full", "--set", "images=a", "--set", "bogus=3").check_refusal(
+        f"{name} has no option 'bogus' at the full scale; choose from ", "epochs", "images"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "option", "fragment"),
+    [
+        ("loss_ablation", "dimensions=[32]", "loss_ablation has no option 'dimensions'"),  # it has its own
+        ("loss_ablation", "losses={}", "has no option 'losses'"),
+        ("fine_tuning", "dimensions=[32, 0.5]", "dimensions must be a list of whole numbers, but it is [32, 0.5]"),
+        ("fine_tuning", "dimensions=[]", "dimensions must be a list of whole numbers, but it is []"),
+        ("same_modality", "temperatures=0.07", "temperatures must be a list of numbers, but it is 0.07"),
+        ("same_modality", "precision=fp8", "precision must be one of float32, bf16, fp16, but it is 'fp8'"),
+        ("sphere", "vision=3", "vision must be a table, but it is 3"),
+        ("sphere", "temperature=hot", "temperature must be a number, but it is 'hot'"),
+    ],
+)
+def test_values_that_the_full_scale_does_not_take(here, name, option, fragment):
+    here("reproduce", name, "--scale", "full", "--set", option).check_refusal(fragment)
 
 
 def test_another_file_is_not_overwritten(calls, here, tmp_path):

@@ -1,8 +1,11 @@
 """``crossgap train``: from a configuration and files of vectors to a checkpoint, records and a report."""
 
+import dataclasses
 import json
 import os
+import re
 import signal
+import sys
 import tomllib
 from pathlib import Path
 
@@ -10,6 +13,7 @@ import numpy as np
 import pytest
 
 from crossgap.cli.run_folder import Records
+from crossgap.train import config
 from crossgap.train.tensor_file import read_tensors
 
 FILES = ["checkpoint.safetensors", "config.toml", "gap.json", "records.jsonl"]
@@ -250,6 +254,19 @@ def test_other_data_are_no_resumption(folder, here, monkeypatch):
     here("train", "run.toml", "--resume", cwd=folder).check_refusal("fingerprint of the pairs")
 
 
+def test_what_a_killed_run_left_half_written_is_removed(folder, here, monkeypatch):
+    stop_at(monkeypatch, 7, die)
+    here("train", "run.toml", cwd=folder)
+    left = [".crossgap-0123456789ab.safetensors", ".crossgap-ba9876543210.toml"]
+    others = [".crossgap-notes.txt", "notes.txt"]
+    for name in [*left, *others]:
+        (folder / "run" / name).write_text("", encoding="utf-8")
+    here("train", "run.toml", "--resume", "--set", "run.seed=1", cwd=folder).check_refusal("begun with run.seed")
+    assert set(left) < set(contents(folder / "run")), "a refused resumption changes nothing"
+    here("train", "run.toml", "--resume", "--bootstrap", "0", cwd=folder).check_success()
+    assert sorted(contents(folder / "run")) == sorted([*FILES, *others])
+
+
 def test_a_damaged_checkpoint_and_damaged_records(folder, here, monkeypatch):
     stop_at(monkeypatch, 7, die)
     here("train", "run.toml", cwd=folder)
@@ -258,7 +275,7 @@ def test_a_damaged_checkpoint_and_damaged_records(folder, here, monkeypatch):
     checkpoint.write_bytes(whole[:-100])
     here("train", "run.toml", "--resume", cwd=folder).check_refusal("cut short")
     checkpoint.write_bytes(whole)
-    (folder / "run" / "records.jsonl").write_text("[]\n", encoding="utf-8")
+    (folder / "run" / "records.jsonl").write_bytes(b"\xff\xfe[]\n")
     done = here("train", "run.toml", "--resume", cwd=folder)
     assert (done.code, done.err.count("\n")) == (2, 1)
     assert "holds a line that is no record of a run" in done.err
@@ -284,6 +301,25 @@ def test_the_output_is_a_file(folder, here):
     here("train", "run.toml", "-o", "pairs.npz", cwd=folder).check_refusal("must be a folder", "'pairs.npz' is a file")
 
 
+@pytest.mark.parametrize("output", ["pairs.npz/run", "pairs.npz/runs/1"])
+def test_the_output_lies_below_a_file(folder, here, output):
+    here("train", "run.toml", "-o", output, cwd=folder).check_refusal("must lie in a folder, but 'pairs.npz' is a file")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no device that is always full")
+def test_records_on_a_full_disk(tmp_path):
+    path = tmp_path / "records.jsonl"
+    records = Records(path, step=0)
+    records._file.close()
+    records._file = open("/dev/full", "a", encoding="utf-8")  # noqa: SIM115
+    records.write({"event": "step", "step": 0})
+    with pytest.raises(OSError, match="No space left on device") as caught:
+        records.flush()
+    assert caught.value.filename == str(path)
+    with pytest.raises(ZeroDivisionError), records:
+        raise ZeroDivisionError  # is not replaced by the error of closing the file
+
+
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write anywhere")
 def test_a_folder_that_is_not_writable(folder, here):
     (folder / "locked").mkdir()
@@ -305,8 +341,8 @@ def test_a_failed_write_keeps_the_last_checkpoint(folder, here, monkeypatch):
     done = here("train", "run.toml", cwd=folder)
     assert done.code == 2
     assert done.err == (
-        "crossgap: 'run/checkpoint.safetensors' cannot be used (no space left on device); check the path and its "
-        "permissions.\n"
+        "crossgap: 'run/checkpoint.safetensors' cannot be used (no space left on device); free some space or choose "
+        "another place.\n"
     )
     assert read_tensors(folder / "run" / "checkpoint.safetensors")[1]["step"] == 5
 
@@ -368,3 +404,104 @@ def test_a_terminal_is_shown_a_bar(folder, here, monkeypatch):
     done = here("train", "run.toml", "--bootstrap", "0", cwd=folder)
     assert done.code == 0
     assert "step 6/15" not in done.out
+
+
+# the example
+
+
+def test_the_example_trains_as_it_stands(here, folder):
+    example = here("train", "--example").check_success()
+    (folder / "config.toml").write_text(example, encoding="utf-8")
+    out = here("train", "config.toml", "--set", "run.epochs=30", "--bootstrap", "0", cwd=folder).check_success()
+    assert "30 steps of 48 items in 30 epochs on 1 clip_loss + 1 uniformity_loss + 1 alignment_loss" in out
+
+
+def test_the_example_names_every_key_with_a_value_that_is_taken(here):
+    """A key that is commented out is tried with each choice that it may belong to."""
+    example = here("train", "--example").check_success()
+    assert set(tomllib.loads(example)) == {f.name for f in dataclasses.fields(config.TrainingConfig)}
+    parts = dict(re.findall(r"^\[(\w+)\](.*?)(?=^\[|\Z)", example, re.MULTILINE | re.DOTALL))
+    for name, kind in config._TABLES.items():
+        told = re.findall(r"^(# )?(\w+) = (.+?)(?: +#.*)?$", parts[name], re.MULTILINE)
+        assert sorted(key for _, key, _ in told) == sorted(f.name for f in dataclasses.fields(kind)), name
+        checks = {f.name: f.metadata["check"] for f in dataclasses.fields(kind)}
+        for _, key, value in told:
+            checks[key](tomllib.loads(f"value = {value}")["value"], key)
+
+
+def test_help_leads_to_the_example(here):
+    assert "--example > config.toml" in " ".join(here("train", "--help").check_success().split())
+    assert here("train", "--example", "nowhere.toml").check_success().startswith("# crossgap train --example >")
+
+
+# other places that the numbers go to
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_tensorboard_shows_the_numbers_of_the_records(finished, folder, here, monkeypatch):
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    words = ["train", "run.toml", "--set", "run.tensorboard=logs", "--bootstrap", "20"]
+    stop_at(monkeypatch, 7, die)
+    here(*words, cwd=folder)
+    here(*words, "--resume", cwd=folder).check_success()
+    assert contents(folder / "run")["records.jsonl"] == contents(finished[1])["records.jsonl"]
+    assert contents(folder / "run")["gap.json"] == contents(finished[1])["gap.json"]
+    events = EventAccumulator(str(folder / "logs"))
+    events.Reload()
+
+    def shown(name: str) -> list[tuple[int, float]]:
+        return [(one.step, pytest.approx(one.value, rel=1e-6)) for one in events.Scalars(name)]
+
+    found = records(folder / "run")
+    steps = [record for record in found if record["event"] == "step"]
+    for name in ("loss", "learning_rate", "gradient_norm", "logit_scale"):
+        assert [(record["step"], record[name]) for record in steps] == shown(f"training/{name}")
+    assert [(record["step"], record["terms"]["clip_loss"]) for record in steps] == shown("training/terms/clip_loss")
+    curves = [record for record in found if record["event"] == "evaluation"]
+    for name in ("centroid_distance", "recall_at_1/x_to_y"):
+        assert [(record["step"], record["values"][name]) for record in curves] == shown(f"held_out/{name}")
+
+
+class _Trackio:
+    """A stand-in for the package, with the signatures of its ``init``, ``log`` and ``finish``."""
+
+    def __init__(self):
+        self.seen, self.begun, self.finished = [], [], 0
+
+    def init(self, project: str, name: str | None = None, *, resume: str = "never"):
+        print("* a line that trackio prints")
+        self.begun.append((project, name, resume))
+        return self
+
+    def log(self, metrics: dict, step: int | None = None) -> None:
+        self.seen.append((step, metrics))
+
+    def finish(self) -> None:
+        self.finished += 1
+
+
+def test_trackio_gets_the_numbers_of_the_records(folder, here, monkeypatch):
+    package = _Trackio()
+    monkeypatch.setitem(sys.modules, "trackio", package)
+    monkeypatch.setattr("crossgap.cli.run_logs.find_spec", lambda name: object())
+    words = ["train", "run.toml", "--set", "run.trackio=project", "--bootstrap", "0", "--json"]
+    stop_at(monkeypatch, 7, die)
+    assert here(*words, cwd=folder).code == 130
+    done = here(*words, "--resume", cwd=folder)
+    assert json.loads(done.out)["config"]["run"]["trackio"] == "project", "what it prints goes to standard error"
+    assert package.begun == [("project", "run", "never"), ("project", "run", "allow")]
+    assert package.finished == 2
+    steps = [step for step, values in package.seen if "training/loss" in values]
+    assert steps == [*range(7), *range(5, 15)]
+    assert [step for step, values in package.seen if "held_out/centroid_distance" in values] == [0, 6, 6, 12, 15]
+
+
+@pytest.mark.parametrize("package", ["tensorboard", "trackio"])
+def test_a_package_that_is_missing(folder, here, monkeypatch, package):
+    monkeypatch.setattr("crossgap.cli.run_logs.find_spec", lambda name: None)
+    here("train", "run.toml", "--set", f"run.{package}=x", cwd=folder).check_refusal(
+        f"run.{package} needs {package}, which is not installed; install it: pip install {package}, or leave"
+    )
+    assert not (folder / "run").exists()

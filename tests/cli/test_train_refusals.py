@@ -51,9 +51,16 @@ BAD = [
     (f"{GOOD}[run]\nprecision = 'fp8'\n", ["run.precision is 'fp8', but it is one of float32, bf16, fp16"]),
     (
         f"{GOOD}[optimiser]\nlearning_rate = 0\n",
-        ["optimiser.learning_rate must be a finite number above 0, but it is 0"],
+        ["optimiser.learning_rate must be a finite number above 0 and below 1e+06, but it is 0"],
     ),
     (f"{GOOD}[optimiser]\nlearning_rate = inf\n", ["optimiser.learning_rate must be a finite number above 0"]),
+    (
+        f"{GOOD}[optimiser]\nlearning_rate = 1e300\n",
+        ["optimiser.learning_rate must be a finite number above 0 and below 1e+06, but it is 1e+300"],
+    ),
+    (f"{GOOD}[optimiser]\neps = 1e300\n", ["optimiser.eps must be a finite number above 0 and below 1e+06"]),
+    (f"{GOOD}[run]\ntensorboard = 3\n", ["run.tensorboard must be a string that is not empty, but it is 3"]),
+    (f"{GOOD}[run]\ntrackio = ''\n", ["run.trackio must be a string that is not empty, but it is ''"]),
     (f"{GOOD}[optimiser]\nweight_decay = -1\n", ["optimiser.weight_decay must be a finite number of at least 0"]),
     (
         f"{GOOD}[optimiser]\nschedule = 'exponential'\nfactor = 1.5\n",
@@ -110,6 +117,13 @@ BAD = [
     # what depends on the data
     ("[data]\nsource = 'nowhere.npz'\n", ["there is no file or folder", "nowhere.npz"]),
     ("[data]\nsource = 'one.npz'\n", ["data.source must hold two groups, but it holds only 'image'"]),
+    (
+        "[data]\nsource = 'deep.npz'\n",
+        [
+            "it holds only 'image' ('deep.npz': array 'text' with shape (9, 5, 6)",
+            "add the other one: source = ['image=img.npy', 'text=txt.npy'], or for several captions an item rows of",
+        ],
+    ),
     ("[data]\nsource = 'three.npz'\n", ["data.source holds 3 groups (image, text, audio)", "name them in data.groups"]),
     (
         f"{GOOD}groups = ['image', 'texts']\n",
@@ -117,6 +131,7 @@ BAD = [
     ),
     ("[data]\nsource = 'unpaired.npz'\n", ["nothing pairs: image (8 rows) and text (9 rows) have no item ids"]),
     ("[data]\nsource = 'nan.npz'\n", ["text must be finite, but row 3 holds a NaN"]),
+    ("[data]\nsource = 'zero.npz'\n", ["text must have rows of a length above zero, but row 3 is all zeros"]),
     (f"{GOOD}held_out = 39\n", ["data.held_out = 39 leaves 1 of 40 items to train on and 39 to measure"]),
     (f"{GOOD}held_out = 0.01\n", ["data.held_out = 0.01 leaves 40 of 40 items to train on and 0 to measure"]),
     (f"{GOOD}held_out = 50\n", ["data.held_out = 50 leaves 0 of 40 items to train on and 40 to measure"]),
@@ -129,6 +144,8 @@ def test_bad_configurations(folder, here, text, fragments):
     rows = np.random.default_rng(1).standard_normal((9, 6))
     np.savez(folder / "one.npz", image=rows)
     np.savez(folder / "three.npz", image=rows, text=rows, audio=rows)
+    np.savez(folder / "deep.npz", image=rows, text=np.ones((9, 5, 6)))
+    np.savez(folder / "zero.npz", image=rows, text=np.where(np.arange(9)[:, None] == 3, 0, rows))
     np.savez(folder / "unpaired.npz", image=rows[:8], text=rows)
     np.savez(folder / "nan.npz", image=rows, text=np.where(np.arange(9)[:, None] == 3, np.nan, rows))
     (folder / "run.toml").write_text(text, encoding="utf-8")

@@ -3,6 +3,8 @@
 import ast
 import os
 import re
+import runpy
+import socket
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -12,18 +14,45 @@ import pytest
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 SCRIPTS = sorted(EXAMPLES.glob("*.py"))
-ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
 
 
-def _run(*command: str) -> str:
-    """Return what a script prints."""
-    done = subprocess.run([sys.executable, *command], env=ENVIRONMENT, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+@pytest.fixture
+def run_example(capsys, monkeypatch):
+    """Run an example as the main script, in this process, which has torch loaded; return what it prints."""
+
+    def run(name: str) -> str:
+        monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+        monkeypatch.delenv("RANK", raising=False)
+        capsys.readouterr()
+        runpy.run_path(str(EXAMPLES / name), run_name="__main__")
+        return capsys.readouterr().out
+
+    return run
 
 
-def _run_example(name: str) -> str:
-    return _run("-W", "error", str(EXAMPLES / name))
+def _launch(name: str, processes: int) -> str:
+    """Start an example as torchrun does, which spares one process; return what all print."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": str(processes)}
+    started = [
+        subprocess.Popen(
+            [sys.executable, str(EXAMPLES / name)],
+            env={**os.environ, "OMP_NUM_THREADS": "1", **place, "RANK": str(rank), "LOCAL_RANK": str(rank)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in range(processes)
+    ]
+    try:
+        printed = [process.communicate(timeout=120) for process in started]
+    finally:
+        for process in started:
+            process.kill()
+    for process, (_, said) in zip(started, printed, strict=True):
+        assert process.returncode == 0, said
+    return "".join(out for out, _ in printed)
 
 
 def _numbers(word: str, printed: str) -> list[float]:
@@ -45,27 +74,26 @@ def test_every_example_is_run_below():
     assert {path.name for path in SCRIPTS} == names
 
 
-def test_the_loop_of_open_clip_closes_the_gap():
-    printed = _run_example("open_clip_loop.py")
+def test_the_loop_of_open_clip_closes_the_gap(run_example):
+    printed = run_example("open_clip_loop.py")
     untrained, clip, cua = _numbers("gap", printed)
     assert cua < clip / 2 < untrained / 2
     assert min(_numbers("R@1", printed)[1:]) > 0.9
     assert len(_numbers("alignment_loss", printed)) == 1
 
 
-def test_the_loop_of_hugging_face_trains():
+def test_the_loop_of_hugging_face_trains(run_example):
     if find_spec("transformers") is None:
         pytest.skip("transformers is not installed")
-    printed = _run_example("hugging_face_loop.py")
+    printed = run_example("hugging_face_loop.py")
     gaps, found = _numbers("gap", printed), _numbers("R@5", printed)
     assert gaps[1] < gaps[0] / 2
     assert found[1] > 0.3 > found[0]
 
 
-def test_two_processes_take_the_steps_of_one():
-    alone = _run_example("distributed.py")
-    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    together = _run(*launcher, str(EXAMPLES / "distributed.py"))
+def test_two_processes_take_the_steps_of_one(run_example):
+    alone = run_example("distributed.py")
+    together = _launch("distributed.py", processes=2)
     assert _numbers("step", alone) == _numbers("step", together)
     losses = _numbers("loss", alone)
     assert losses == pytest.approx(_numbers("loss", together), abs=2e-4)

@@ -1,5 +1,6 @@
 """What a command raises becomes one sentence on standard error and an exit code."""
 
+import errno
 import functools
 import sys
 from collections.abc import Callable
@@ -54,7 +55,9 @@ def _is_about_input(error: TypeError) -> bool:
 def _sentence(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         what = repr(error.filename) if error.filename else "the output"
-        text = f"{what} cannot be used ({error.strerror.lower()}); check the path and its permissions."
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        mend = "free some space or choose another place" if full else "check the path and its permissions"
+        text = f"{what} cannot be used ({error.strerror.lower()}); {mend}."
     else:
         text = str(error)
     return " ".join("".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text).split())

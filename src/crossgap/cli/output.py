@@ -1,10 +1,11 @@
 """Where a result goes: a path that may be written, checked before the work."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["check_folder", "check_replaceable", "output_path", "write_text"]
+__all__ = ["check_folder", "check_replaceable", "named_errors", "output_path", "write_text"]
 
 _ENDINGS_OF_VECTORS = (".npy", ".npz", ".parquet", ".safetensors")
 
@@ -48,9 +49,7 @@ def check_replaceable(path: Path, sources: Sequence[str] = ()) -> None:
         with path.open("rb") as file:
             start = file.read(4096).strip()
         if start and not start.startswith(b"{"):
-            raise ValueError(
-                f"the output {str(path)!r} exists and is no JSON of an earlier run; give another name."
-            )
+            raise ValueError(f"the output {str(path)!r} exists and is no JSON of an earlier run; give another name.")
 
 
 def _files(source: str) -> list[str]:
@@ -71,5 +70,16 @@ def write_text(path: Path, text: str) -> None:
     """Write a whole file or none."""
     from crossgap.data.atomic import atomic_path
 
-    with atomic_path(path) as temporary:
+    with atomic_path(path) as temporary, named_errors(path):
         Path(temporary).write_text(text, encoding="utf-8")
+
+
+@contextmanager
+def named_errors(path: Path) -> Iterator[None]:
+    """Name the file in an error of the system that names none, as on a full disk."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None and error.errno is not None:
+            raise OSError(error.errno, error.strerror, str(path)) from error
+        raise

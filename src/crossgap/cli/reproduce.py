@@ -1,9 +1,9 @@
 """``crossgap reproduce``: the papers' experiments, listed or run."""
 
 import inspect
-from collections.abc import Mapping
-from types import ModuleType
-from typing import Annotated, Any
+from collections.abc import Callable, Mapping, Sequence
+from types import ModuleType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import typer
 
@@ -16,6 +16,7 @@ from crossgap.cli.text import closest_names, terminal_width, two_columns
 __all__ = ["reproduce"]
 
 _GIVEN_HERE = {"scale", "seed", "output", "progress"}
+_GIVEN_BY_RUN = {"losses", "dimensions"}  # to what it calls at full scale, unless it has the option itself
 
 
 @door
@@ -53,7 +54,7 @@ def reproduce(
     if scale not in ("small", "full"):
         raise ValueError(f"--scale is {scale!r}, but it is small or full; choose one.")
     run = known[name].run
-    given = _given(options or [], run, name=name, scale=scale)
+    given = _given(options or [], _options(name, run, scale=scale), name=name, scale=scale)
     path = None
     if output is not None:
         folder = output_path(output)
@@ -85,22 +86,82 @@ def _experiments() -> Mapping[str, ModuleType]:
     }
 
 
-def _given(words: list[str], run: Any, *, name: str, scale: str) -> dict[str, Any]:
-    """Parse ``key=value`` words; a key that only the full scale knows is checked by the experiment."""
+def _options(name: str, run: Callable[..., Any], *, scale: str) -> dict[str, Any]:
+    """Return the options of an experiment at a scale and their types: those of ``run``, and at full scale its rest."""
+    functions = [run]
+    if scale == "full":
+        from crossgap.reproduce import full_scale, same_modality_photos, sphere_photos
+
+        rest = {"same_modality": same_modality_photos.photo_table, "sphere": sphere_photos.photo_stages}
+        functions = [rest.get(name, full_scale.fine_tuned_rows), run]
+    types = {key: wanted for function in functions for key, wanted in get_type_hints(function).items()}
+    parameters = [parameter for function in functions for parameter in inspect.signature(function).parameters.values()]
+    own = inspect.signature(run).parameters
+    return {
+        parameter.name: types.get(parameter.name, Any)
+        for parameter in parameters
+        if parameter.kind != parameter.VAR_KEYWORD
+        and parameter.name not in _GIVEN_HERE
+        and (parameter.name in own or parameter.name not in _GIVEN_BY_RUN)
+        and _is_plain(types.get(parameter.name, Any))
+    }
+
+
+def _given(words: list[str], known: Mapping[str, Any], *, name: str, scale: str) -> dict[str, Any]:
+    """Parse ``key=value`` words and check that the experiment has such an option, of such a type."""
     from crossgap.train.config_file import parsed_value
 
-    plain = (type(None), bool, int, float, str)
-    known = [
-        key
-        for key, parameter in inspect.signature(run).parameters.items()
-        if key not in _GIVEN_HERE and isinstance(parameter.default, plain) and parameter.kind != parameter.VAR_KEYWORD
-    ]
     given = {}
     for word in words:
         key, equals, text = (part.strip() for part in word.partition("="))
         if not equals or not key.isidentifier() or key in _GIVEN_HERE:
             raise ValueError(f"an option must be key=value, but it is {word!r}; write for example heads=3.")
-        if key not in known and scale == "small":
-            raise ValueError(f"{name} has no option {key!r} at the small scale; {closest_names(key, known)}")
+        if key not in known:
+            raise ValueError(f"{name} has no option {key!r} at the {scale} scale; {closest_names(key, list(known))}")
         given[key] = parsed_value(text, word)
+        if not _fits(given[key], known[key]):
+            raise TypeError(f"{key} must be {_told(known[key])}, but it is {given[key]!r}; change --set {key}=.")
     return given
+
+
+def _kinds(wanted: Any) -> tuple[Any, ...]:
+    return get_args(wanted) if get_origin(wanted) in (Union, UnionType) else (wanted,)
+
+
+def _is_plain(wanted: Any) -> bool:
+    """Whether a value of this type can be written on the command line."""
+    kinds = [get_origin(kind) or kind for kind in _kinds(wanted)]
+    return any(kind in (Any, bool, int, float, str, Literal, Sequence, Mapping) for kind in kinds)
+
+
+def _fits(value: Any, wanted: Any) -> bool:
+    for kind in _kinds(wanted):
+        origin, parts = get_origin(kind) or kind, get_args(kind)
+        if origin is Literal:
+            fits = value in parts
+        elif origin is Sequence:
+            fits = isinstance(value, list) and len(value) > 0 and all(_fits(part, parts[0]) for part in value)
+        elif origin is Mapping:
+            fits = isinstance(value, dict)
+        elif origin in (int, float):
+            fits = isinstance(value, int | origin) and not isinstance(value, bool)
+        else:
+            fits = origin is Any or isinstance(value, origin)
+        if fits:
+            return True
+    return False
+
+
+def _told(wanted: Any) -> str:
+    """Say what a value may be."""
+    names = {bool: "true or false", int: "a whole number", float: "a number", str: "a word", Mapping: "a table"}
+    told = []
+    for kind in _kinds(wanted):
+        origin, parts = get_origin(kind) or kind, get_args(kind)
+        if origin is Literal:
+            told.append(f"one of {', '.join(map(str, parts))}")
+        elif origin is Sequence:
+            told.append(f"a list of {'whole ' * (parts[0] is int)}numbers")
+        elif origin in names:
+            told.append(names[origin])
+    return " or ".join(told)

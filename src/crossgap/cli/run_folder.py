@@ -7,6 +7,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from crossgap.cli.output import named_errors, write_text
+
 __all__ = ["Records", "RunFolder"]
 
 
@@ -48,7 +50,9 @@ class RunFolder:
         while not place.exists():
             place = place.parent
         if not place.is_dir():
-            raise ValueError(f"the output must lie in a folder, but {str(place)!r} is a file; give another one with -o.")
+            raise ValueError(
+                f"the output must lie in a folder, but {str(place)!r} is a file; give another one with -o."
+            )
         if not os.access(place, os.W_OK | os.X_OK):
             raise ValueError(f"the folder {str(self.path)!r} is not writable; choose another one with -o.")
 
@@ -77,8 +81,6 @@ class Records:
     """
 
     def __init__(self, path: Path, *, step: int) -> None:
-        from crossgap.cli.output import write_text
-
         text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
         lines = text.splitlines(keepends=True)
         whole = [line for line in lines if line.endswith("\n")]
@@ -87,6 +89,7 @@ class Records:
         self.kept = [record for _, record in kept]
         if len(kept) < len(lines):
             write_text(path, "".join(line for line, _ in kept))
+        self._path = path
         self._file = path.open("a", encoding="utf-8")
 
     def __enter__(self) -> "Records":
@@ -95,16 +98,23 @@ class Records:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._file.close()
+        try:
+            with named_errors(self._path):
+                self._file.close()
+        except OSError:
+            if error is None:  # else it is most likely the same one again
+                raise
 
     def write(self, record: dict[str, Any]) -> None:
         """Add a record."""
-        self._file.write(json.dumps(record, allow_nan=False) + "\n")
+        with named_errors(self._path):
+            self._file.write(json.dumps(record, allow_nan=False) + "\n")
 
     def flush(self) -> None:
         """Bring all records to the disk, so that a checkpoint never knows more than they do."""
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        with named_errors(self._path):
+            self._file.flush()
+            os.fsync(self._file.fileno())
 
 
 def _parsed(line: str, path: Path) -> dict[str, Any]:

@@ -35,31 +35,31 @@ def run_logs(table: "RunTable", *, name: str, step: int) -> Iterator[Log]:
     """
     from crossgap.train.loggers import tensorboard_logger, trackio_logger
 
-    makers: list[Callable[[str], Callable[[int, Mapping[str, float]], None]]] = []
+    loggers = []
     with ExitStack() as stack:
         if table.tensorboard is not None:
             from torch.utils.tensorboard import SummaryWriter
 
             writer = SummaryWriter(table.tensorboard, purge_step=step or None)
             stack.callback(writer.close)
-            makers.append(lambda part: tensorboard_logger(writer, prefix=f"{part}/"))
+            loggers.append(tensorboard_logger(writer))
         if table.trackio is not None:
-            run = _trackio_run(table.trackio, name)
+            run = _trackio_run(table.trackio, name, goes_on=step > 0)
             stack.callback(_finish, run)
-            makers.append(lambda part: trackio_logger(run, prefix=f"{part}/"))
+            loggers.append(trackio_logger(run))
 
         def log(part: str, step: int, values: Mapping[str, float]) -> None:
-            for maker in makers:
-                maker(part)(step, values)
+            for logger in loggers:
+                logger(step, {f"{part}/{key}": value for key, value in values.items()})
 
         yield log
 
 
-def _trackio_run(project: str, name: str) -> Any:
+def _trackio_run(project: str, name: str, *, goes_on: bool) -> Any:
     import trackio  # pyright: ignore[reportMissingImports]
 
     with redirect_stdout(sys.stderr):
-        return trackio.init(project=project, name=name, resume="allow")
+        return trackio.init(project=project, name=name, resume="allow" if goes_on else "never")
 
 
 def _finish(run: Any) -> None:

@@ -10,8 +10,7 @@ from crossgap.losses.inputs import check_batch, full_precision
 
 __all__ = ["geodesic_mixup", "mixing_coefficient"]
 
-_OPPOSITE = 1e-4  # sine of the angle below which the way between opposite rows is undefined
-_COINCIDENT = {torch.float32: 1e-2, torch.float64: 1e-4}  # sine below which the chord is as good as the arc
+_NO_ANGLE = 1e-4  # sine below which the chord is as good as the arc, and the way between opposite rows is undefined
 
 
 @full_precision
@@ -47,11 +46,12 @@ def geodesic_mixup(x: Tensor, y: Tensor, mixing: float, *, check: bool = True) -
 
     Notes
     -----
-    Cost: 6 n d flops. The quotient is undefined at angles 0 and pi, and its gradient is lost in rounding before. So
-    coincident rows (sine below 1e-2 in float32, 1e-4 in float64) are mixed along the chord and brought back to length
-    1, which differs from the arc by less than rounding. Between opposite rows (sine below 1e-4) there is no shortest
-    way: the nearer end is taken, ``x`` for c of 1/2; before that, precision fades like rounding over the squared sine.
-    The authors' code divides by the sine alone.
+    Cost: 10 n d flops. The quotient is undefined at angles 0 and pi, and lost in rounding before: at a sine of 1e-3 its
+    rows are off by a tenth in float32. The same point is computed as cos(c theta) y + sin(c theta) w, with w the unit
+    vector at right angles to y towards x, whose error is rounding over the sine. Coincident rows (sine below 1e-4) are
+    mixed along the chord and brought back to length 1, which differs from the arc by less than rounding. Between
+    opposite rows (sine below 1e-4) there is no shortest way: the nearer end is taken, ``x`` for c of 1/2. The authors'
+    code divides by the sine alone.
 
     References
     ----------
@@ -69,13 +69,16 @@ def geodesic_mixup(x: Tensor, y: Tensor, mixing: float, *, check: bool = True) -
     x, y, _ = check_batch(x, y, least=1, check=check)
     c = mixing_coefficient(mixing)
     cosine = (x * y).sum(dim=1, keepdim=True)
-    coincident = cosine >= math.sqrt(1 - _COINCIDENT[x.dtype] ** 2)
-    opposite = cosine <= -math.sqrt(1 - _OPPOSITE**2)
-    angle = torch.acos(cosine.masked_fill(coincident | opposite, 0.0))
-    arc = (torch.sin(c * angle) * x + torch.sin((1 - c) * angle) * y) / torch.sin(angle)
+    across = x - cosine * y  # of length sin theta, and exact to rounding where 1 - cosine**2 is lost
+    square = across.square().sum(dim=1, keepdim=True)
+    straight = square < _NO_ANGLE**2
+    sine = square.masked_fill(straight, 1.0).sqrt()
+    angle = torch.atan2(sine, cosine)
+    arc = torch.cos(c * angle) * y + torch.sin(c * angle) * (across / sine)
+    coincident = straight & (cosine > 0)
     towards = y.where(~coincident, c * x + (1 - c) * y)  # any rows of length above 0 where the arc is taken
     chord = torch.nn.functional.normalize(towards, dim=1)
-    return torch.where(opposite, x if c >= 0.5 else y, torch.where(coincident, chord, arc))
+    return torch.where(coincident, chord, torch.where(straight, x if c >= 0.5 else y, arc))
 
 
 def mixing_coefficient(

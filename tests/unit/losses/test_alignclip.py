@@ -89,13 +89,19 @@ def test_no_gradient_into_the_captions():
         ({"captions": torch.eye(4)}, ValueError, r"captions must have shape \(5, e\), but its shape is \(4, 4\)"),
         ({"caption_similarity": torch.ones(5, 4)}, ValueError, r"caption_similarity must have shape \(5, 5\)"),
         ({"captions": np.eye(5)}, TypeError, "captions must be a torch tensor of floating-point numbers"),
+        ({"captions": torch.full((5, 3), torch.nan)}, ValueError, "captions must hold finite numbers"),
+        ({"caption_similarity": 100 * torch.eye(5)}, ValueError, "must hold cosines, from -1 to 1, but one is 100"),
         ({"captions": torch.eye(5).long()}, TypeError, "captions must be a torch tensor .* torch.int64 tensor"),
         (
             {"captions": torch.eye(5), "separate_images": False, "separate_texts": False},
             ValueError,
             "separate_images and separate_texts are both off",
         ),
-        ({"captions": torch.eye(5), "clip_weight": -1}, ValueError, "clip_weight must be a finite number of at least 0"),
+        (
+            {"captions": torch.eye(5), "clip_weight": -1},
+            ValueError,
+            "clip_weight must be a finite number of at least 0",
+        ),
         ({"captions": torch.eye(5), "separation_weight": None}, TypeError, "separation_weight must be a number"),
     ],
 )

@@ -132,7 +132,11 @@ TEACHERS = {"teacher_x": torch.ones(5, 4), "teacher_y": torch.ones(5, 4)}
         ({**TEACHERS, "teacher_y": [1.0]}, TypeError, "teacher_y must be a torch tensor .* it is a list"),
         ({**TEACHERS, "teacher_y": torch.full((5, 4), math.nan)}, ValueError, "teacher_y must hold finite numbers"),
         ({**TEACHERS, "temperature": 0.0}, ValueError, "temperature must be a finite number above 0, but it is 0"),
-        ({**TEACHERS, "label_weight": 1.5}, ValueError, "label_weight must be a finite number of at least 0 and at most 1"),
+        (
+            {**TEACHERS, "label_weight": 1.5},
+            ValueError,
+            "label_weight must be a finite number of at least 0 and at most 1",
+        ),
         ({**TEACHERS, "reference_weight": -1.0}, ValueError, "reference_weight must be a finite number"),
         (
             {**TEACHERS, "reference_weight": 0, "distillation_weight": 0},

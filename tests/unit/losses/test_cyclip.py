@@ -80,7 +80,11 @@ def test_scale_gets_its_gradient_from_the_contrast_alone():
     ("options", "kind", "message"),
     [
         ({"in_modal_weight": -1}, ValueError, "in_modal_weight must be a finite number of at least 0, but it is -1"),
-        ({"cross_modal_weight": math.inf}, ValueError, "cross_modal_weight must be a finite number of at least 0, but it is inf"),
+        (
+            {"cross_modal_weight": math.inf},
+            ValueError,
+            "cross_modal_weight must be a finite number of at least 0, but it is inf",
+        ),
         ({"cross_modal_weight": "1"}, TypeError, "cross_modal_weight must be a number, but it is a str"),
         ({"x_views": torch.eye(5, 4)}, ValueError, "x_views and y_views must be given together"),
     ],

@@ -50,7 +50,12 @@ def test_numbers_in_range_come_back():
         (-1, {}, ValueError, "w must be a finite number of at least 0, but it is -1; give another"),
         (0, {"open_ends": "low"}, ValueError, "w must be a finite number above 0, but it is 0"),
         (2, {"high": 1}, ValueError, "w must be a finite number of at least 0 and at most 1, but it is 2"),
-        (1, {"high": 1, "open_ends": "high"}, ValueError, "w must be a finite number of at least 0 and below 1, but it is 1"),
+        (
+            1,
+            {"high": 1, "open_ends": "high"},
+            ValueError,
+            "w must be a finite number of at least 0 and below 1, but it is 1",
+        ),
         (math.inf, {}, ValueError, "w must be a finite number of at least 0, but it is inf"),
         (math.nan, {}, ValueError, "w must be a finite number of at least 0, but it is nan"),
         (False, {}, TypeError, "w must be a number, but it is a bool; give for example 0.5"),

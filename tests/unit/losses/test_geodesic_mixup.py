@@ -39,6 +39,23 @@ def test_float32_is_as_good_as_its_rounding(angle):
     torch.testing.assert_close(mixed, exact, rtol=0, atol=2e-7)
 
 
+@pytest.mark.parametrize("short", [1e-1, 1e-2, 1e-3])
+def test_float32_loses_rounding_over_the_sine_near_opposite_rows(short):
+    """Antipodal cones are where training may get caught, so nearly opposite pairs do occur."""
+    generator = torch.Generator().manual_seed(0)
+    x, other = (torch.randn(50, 16, generator=generator, dtype=torch.float64) for _ in range(2))
+    x = torch.nn.functional.normalize(x, dim=1)
+    across = torch.nn.functional.normalize(other - (other * x).sum(1, keepdim=True) * x, dim=1)
+    y = (-math.cos(short) * x - math.sin(short) * across).float().requires_grad_()
+    x = x.float().requires_grad_()
+    mixed = geodesic_mixup(x, y, 0.5)
+    exact = geodesic_mixup(x.double(), y.double(), 0.5)
+    assert float((mixed - exact).norm(dim=1).max().detach()) < 3e-7 / short
+    torch.testing.assert_close(mixed.norm(dim=1), torch.ones(50), rtol=0, atol=1e-6)
+    mixed.sum().backward()
+    assert float(x.grad.abs().max()) < 5 / short
+
+
 @pytest.mark.parametrize("angle", [3e-4, 1e-3, 9e-3, 1.1e-2, 0.1])
 @pytest.mark.parametrize("coordinate", [0, 1, 2])
 def test_gradient_in_float32_holds_near_coincidence(angle, coordinate):

@@ -68,7 +68,10 @@ def test_weights_are_constants_for_the_gradient():
 
 @pytest.mark.parametrize(
     ("hardness", "kind", "message"),
-    [(-0.5, ValueError, "hardness must be a finite number of at least 0"), ("1", TypeError, "hardness must be a number")],
+    [
+        (-0.5, ValueError, "hardness must be a finite number of at least 0"),
+        ("1", TypeError, "hardness must be a number"),
+    ],
 )
 def test_errors(hardness, kind, message):
     x, y = map(torch.from_numpy, pairs())

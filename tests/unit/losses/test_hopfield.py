@@ -113,7 +113,7 @@ def test_messages(rng):
         hopfield_retrieval(rows, 2 * rows, scale=8.0)
     assert torch.isfinite(hopfield_retrieval(rows, 2 * rows, scale=8.0, check=False)).all()
     for scale in (0, -1.0, math.nan, math.inf):
-        with pytest.raises(ValueError, match=f"scale must be a finite number above 0, but it is {scale}"):
+        with pytest.raises(ValueError, match=f"scale must be a finite number above 0, but it is {scale:g}"):
             hopfield_retrieval(rows, rows, scale=scale)
     for scale in ("8", True, None):
         with pytest.raises(TypeError, match=f"scale must be a number, but it is a {type(scale).__name__}"):

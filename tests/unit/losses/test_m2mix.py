@@ -91,7 +91,7 @@ def test_a_given_coefficient_goes_before_the_generator():
     ("options", "message"),
     [
         ({}, "mixing or generator must be given"),
-        ({"mixing": -0.1}, "mixing must be a number at least 0 and at most 1"),
+        ({"mixing": -0.1}, "mixing must be a finite number of at least 0 and at most 1"),
         ({"mixing": 0.5, "mix_scale": 0.0}, "logit_scale must be a finite number above 0"),
     ],
 )

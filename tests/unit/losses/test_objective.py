@@ -80,6 +80,9 @@ def test_weights_may_change_and_a_term_of_weight_zero_is_not_computed(pair):
     objective.weights["never"] = 1.0
     with pytest.raises(RuntimeError):
         objective(*pair, 10.0)
+    objective.weights["clip"] = 1.0
+    with pytest.raises(ValueError, match="weights hold 'clip', but the terms are clip_loss, never; use one of these"):
+        objective(*pair, 10.0)
 
 
 @pytest.mark.parametrize("gather", ["local", "all", "detached", "none"])
@@ -129,7 +132,7 @@ def test_message_of_a_keyword_that_no_term_has(pair, name):
 # terms that share one fused pass
 
 
-@pytest.mark.parametrize("extra", [{}, {"items": torch.arange(520)}])
+@pytest.mark.parametrize("extra", [{}, {"items": torch.arange(520)}, {"t": 3.0}, {"fused": False}])
 @pytest.mark.parametrize("rows", [None, slice(0, 260)])
 def test_terms_of_one_pass_equal_the_losses_themselves(monkeypatch, extra, rows):
     from crossgap.losses import clip_loss, cross_uniformity_loss, objective, uniformity_loss
@@ -143,11 +146,12 @@ def test_terms_of_one_pass_equal_the_losses_themselves(monkeypatch, extra, rows)
         torch.nn.functional.normalize(torch.randn(520, 6, generator=generator, dtype=torch.float64), dim=1)
         for _ in range(2)
     )
-    terms = ContrastiveLoss(weights)._terms(x, y, 20.0, rows, extra)
-    assert passes == [None if extra or rows else (0.5, 0.5)]
+    terms = ContrastiveLoss(weights)._terms(x, y, 20.0, rows, {**extra, "check": True})
+    assert passes == ([] if {"t", "fused"} & extra.keys() else [not (extra or rows)])
     assert list(terms) == [loss.__name__ for loss in weights]
     for loss, weight in weights.items():
-        options = {**extra, "rows": rows} if loss is clip_loss else {}
+        given = {**extra, "rows": rows}
+        options = {name: value for name, value in given.items() if name in inspect.signature(loss).parameters}
         torch.testing.assert_close(terms[loss.__name__], weight * loss(x, y, 20.0, **options))
 
 

@@ -251,7 +251,6 @@ OTHERS = {
         schedule=constant_schedule(3)
     ),
     "another schedule: .*, None., but here they are .*, 20.0.;": lambda: _run(scale_schedule=constant_scale(20.0)),
-    "world_size 1, but this run has 2;": lambda: _run(world_size=2),
 }
 
 
@@ -286,6 +285,24 @@ def test_another_number_of_pairs_is_refused(tmp_path):
     _run(pairs=Plain(50)).save(tmp_path / FILE)
     message = "was saved with number of pairs 50, but this run has 48;"
     _check_refusal(_run(pairs=Plain(48)), tmp_path / FILE, ValueError, message)
+
+
+def test_another_number_of_processes_is_refused(tmp_path):
+    objective = ContrastiveLoss({clip_loss: 1.0})
+    _run(objective=objective, drop_last=True).save(tmp_path / FILE)
+    other = _run(objective=objective, drop_last=True, world_size=2)
+    message = "was saved with world_size 1, but this run has 2;"
+    _check_refusal(other, tmp_path / FILE, ValueError, message)
+
+
+def test_an_objective_with_another_state_is_refused(tmp_path):
+    _run(objective=_LearnedWeight()).save(tmp_path / FILE)
+    other = _LearnedWeight()
+    other.register_buffer("mean", torch.zeros(2))
+    run = _run(objective=other)
+    run.settings = _run(objective=_LearnedWeight()).settings
+    message = r"was saved with another objective: its 'mean' has shape \(\), here it is \(2,\); give the one"
+    _check_refusal(run, tmp_path / FILE, ValueError, message)
 
 
 def test_another_model_is_refused(tmp_path):

@@ -42,6 +42,8 @@ def _run(model=None, objective=clip_loss, pairs=None, *, lr: float = 1e-2, **opt
     model = _model() if model is None else model
     options = {"batch_size": 16, "epochs": 3, **options}
     optimiser = options.pop("optimiser", None) or adamw(model, learning_rate=lr, weight_decay=0.1)
+    if options.get("world_size", 1) > 1 and not isinstance(objective, nn.Module):
+        objective = ContrastiveLoss({objective: 1.0})
     return TrainingRun(model, objective, pairs or _data(), optimiser=optimiser, **options)
 
 
@@ -191,6 +193,31 @@ def test_the_mean_gradient_of_two_processes_is_that_of_one():
         next(iter(run))
         moved.append(_weights(run) - before)
     torch.testing.assert_close((moved[1] + moved[2]) / 2, moved[0], rtol=1e-5, atol=1e-8)
+
+
+@pytest.mark.parametrize("objective", [clip_loss, functools.partial(clip_loss, x_to_y_weight=1.0)])
+def test_several_processes_need_an_objective_that_gathers(objective):
+    model = _model()
+    optimiser = adamw(model, learning_rate=1e-2, weight_decay=0.1)
+    options = {"optimiser": optimiser, "batch_size": 16, "epochs": 1, "drop_last": True, "world_size": 2}
+    with pytest.raises(
+        TypeError,
+        match=r"objective must be a module that gathers the rows of 2 processes, but clip_loss is a function that sees "
+        r"those of one; give ContrastiveLoss\(\{clip_loss: 1.0\}\)",
+    ):
+        TrainingRun(model, objective, _data(), **options)
+    alone = ContrastiveLoss({objective: 1.0}, gather="none")
+    assert next(iter(TrainingRun(model, alone, _data(), **options))).step == 0
+
+
+def test_a_scale_of_one_number_may_have_a_dimension():
+    class Flat(DualEncoder):
+        def forward(self, x_inputs, y_inputs):
+            x, y, scale = super().forward(x_inputs, y_inputs)
+            return x, y, scale.reshape(1)
+
+    towers = [linear_tower(8, 6, generator=_generator(seed)) for seed in (3, 4)]
+    assert list(_run(Flat(*towers, LogitScale(20.0)))) == list(_run())
 
 
 def test_only_process_0_writes(tmp_path):

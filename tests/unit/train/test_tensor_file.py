@@ -1,7 +1,6 @@
 import json
 import os
-import subprocess
-import sys
+import signal
 from types import SimpleNamespace
 
 import pytest
@@ -9,7 +8,7 @@ import safetensors.torch
 import torch
 
 from crossgap.errors import FormatError
-from crossgap.train.tensor_file import read_tensors, write_tensors
+from crossgap.train.tensor_file import read_record, read_tensors, write_tensors
 
 TYPES = [
     torch.float64,
@@ -146,29 +145,34 @@ def test_a_full_disk_keeps_the_file_before(tmp_path, monkeypatch, size):
 
 @pytest.mark.skipif(os.name == "nt", reason="limits of a process work differently there")
 def test_a_limit_on_the_size_of_files(tmp_path):
-    """A process that may not write more than 64 KiB: the kernel refuses in the middle of the tensors."""
-    code = f"""
-import resource, signal
-import torch
-from crossgap.train.tensor_file import write_tensors
+    """This process may not write more than 64 KiB: the kernel refuses in the middle of the tensors."""
+    import resource
 
-path = {str(tmp_path / "a.safetensors")!r}
-write_tensors(path, {{"a": torch.zeros(3)}}, {{"step": 1}})
-signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-resource.setrlimit(resource.RLIMIT_FSIZE, (65536, 65536))
-try:
-    write_tensors(path, {{"a": torch.zeros(1_000_000)}}, {{"step": 2}})
-except OSError as error:
-    print(error)
-"""
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True)
-    assert (
-        "a.safetensors' cannot be written (file too large), so what was there before is kept; free 4,000,"
-        in done.stdout
-    )
+    path = tmp_path / "a.safetensors"
+    write_tensors(path, {"a": torch.zeros(3)}, {"step": 1})
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (65536, before[1]))
+    try:
+        with pytest.raises(
+            OSError, match=r"cannot be written \(file too large\), so what was there before is kept"
+        ) as caught:
+            write_tensors(path, {"a": torch.zeros(1_000_000)}, {"step": 2})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert "; free 4,000," in str(caught.value)
     assert [found.name for found in tmp_path.iterdir()] == ["a.safetensors"]
-    assert read_tensors(tmp_path / "a.safetensors")[1] == {"step": 1}
+    assert read_tensors(path)[1] == {"step": 1}
+
+
+def test_the_record_alone(tmp_path):
+    path = tmp_path / "a.safetensors"
+    write_tensors(path, {"a": torch.zeros(1000)}, {"step": 1})
+    assert read_record(path) == {"step": 1}
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(FormatError, match="cut short"):
+        read_record(path)
 
 
 def test_an_error_while_writing_keeps_the_file_before(tmp_path, monkeypatch):
