@@ -66,7 +66,7 @@ def train(
             "--example",
             callback=_show_example,
             is_eager=True,
-            help="Print a CONFIG that names every key, and exit: --example > config.toml.",
+            help="Print a CONFIG to start from, with every key explained, and exit.",
         ),
     ] = False,
 ) -> None:
