@@ -61,4 +61,5 @@ clean:
 
 .venv/bench: .venv/test
 	$(PIP) -e ".[bench]"
+	$(PIP) --no-deps open_clip_torch==3.3.0  # only its file of losses is read; with its requirements it would pull torchvision
 	touch $@
