@@ -222,7 +222,7 @@ def test_an_interrupt_during_the_report(folder, here, monkeypatch):
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("crossgap.train.from_config.HeldOut.embeddings", interrupted)
+    monkeypatch.setattr("crossgap.train.configured_data.HeldOut.embeddings", interrupted)
     done = here("train", "run.toml", cwd=folder)
     assert done.code == 130
     assert "run/checkpoint.safetensors holds step 15" in done.err

@@ -21,7 +21,7 @@ from crossgap.train.images_and_captions import read_images_and_captions
 from crossgap.train.item_pairs import ItemPairs
 from crossgap.train.tokeniser import WordTokeniser
 
-__all__ = ["ConfiguredData", "HeldOut", "configured_data"]
+__all__ = ["ConfiguredData", "HeldOut", "configured_data", "encoded"]
 
 _EVERYTHING = 2**62  # bytes: features to train on are held in memory
 _BATCH = 256  # rows encoded at a time
@@ -61,14 +61,32 @@ class HeldOut:
             (model.encode_y, self.pairs.y, self.y_items),
         )
         groups = (
-            Group(vectors=_encoded(model, encode, rows).cpu().numpy(), items=items) for encode, rows, items in sides
+            Group(vectors=encoded(model, encode, rows).cpu().numpy(), items=items) for encode, rows, items in sides
         )
         return Embeddings(dict(zip(self.names, groups, strict=True)))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ConfiguredData:
-    """All rows of both groups, the numbers of their items, and which items are held out."""
+    """All rows of both groups, the numbers of their items, and which items are held out.
+
+    Parameters
+    ----------
+    names
+        The two groups, x first.
+    x, y
+        Rows of the two groups.
+    x_items, y_items
+        Number of the item of each row.
+    shared, held
+        Items that both groups show, and those of them that are measured and not trained on.
+    notes
+        One sentence for everything in the source that is not used.
+    words
+        Tokeniser of captions, where one was made of them.
+    inputs
+        What a model of Hugging Face takes, where there is one.
+    """
 
     names: tuple[str, str]
     x: Tensor
@@ -80,6 +98,28 @@ class ConfiguredData:
     notes: tuple[str, ...]
     words: WordTokeniser | None = None
     inputs: HuggingFaceInputs | None = None
+
+    def training_pairs(self, seed: int) -> ItemPairs:
+        """Return the items to train on; the seed is of the choice among several rows of an item."""
+        return self._items(np.setdiff1d(self.shared, self.held), seed)[0]
+
+    def held_out(self, seed: int) -> HeldOut | None:
+        """Return the items to measure, if there are any."""
+        if len(self.held) == 0:
+            return None
+        pairs, x_items, y_items = self._items(self.held, seed)
+        return HeldOut(names=self.names, pairs=pairs, x_items=x_items, y_items=y_items, seed=seed)
+
+    def _items(self, items: np.ndarray, seed: int) -> tuple[ItemPairs, np.ndarray, np.ndarray]:
+        kept = [np.flatnonzero(np.isin(numbers, items)) for numbers in (self.x_items, self.y_items)]
+        x_items, y_items = self.x_items[kept[0]], self.y_items[kept[1]]
+        x, y = (rows[torch.from_numpy(index)] for rows, index in zip((self.x, self.y), kept, strict=True))
+        return ItemPairs(x, y, x_items=x_items, y_items=y_items, seed=seed), x_items, y_items
+
+
+def configured_data(config: TrainingConfig) -> ConfiguredData:
+    """Read the source of a configuration; it raises what ``configured_run`` says of data."""
+    return _read_vectors(config) if config.data.images is None else _read_pictures(config)
 
 
 def _read_vectors(config: TrainingConfig) -> ConfiguredData:
@@ -153,13 +193,6 @@ def _read_pictures(config: TrainingConfig) -> ConfiguredData:
     )
 
 
-def _items_of(read: ConfiguredData, items: np.ndarray, seed: int) -> tuple[ItemPairs, np.ndarray, np.ndarray]:
-    kept = [np.flatnonzero(np.isin(numbers, items)) for numbers in (read.x_items, read.y_items)]
-    x_items, y_items = read.x_items[kept[0]], read.y_items[kept[1]]
-    x, y = (rows[torch.from_numpy(index)] for rows, index in zip((read.x, read.y), kept, strict=True))
-    return ItemPairs(x, y, x_items=x_items, y_items=y_items, seed=seed), x_items, y_items
-
-
 def _check_no_row_is_zero(name: str, group: Group) -> None:
     """Tell before the run what its first measurement would: a linear tower keeps a row of zeros, of no direction."""
     zero = np.flatnonzero(~group.vectors[:].any(axis=1))
@@ -206,7 +239,7 @@ def _held_out_items(items: np.ndarray, config: TrainingConfig) -> np.ndarray:
 
 
 @torch.no_grad()
-def _encoded(model: DualEncoder, encode: Callable[[Any], Tensor], rows: Tensor) -> Tensor:
+def encoded(model: DualEncoder, encode: Callable[[Any], Tensor], rows: Tensor) -> Tensor:
     """Encode rows in evaluation mode, and leave each part of the model in the mode that it was in."""
     modes = [(part, part.training) for part in model.modules()]
     model.eval()

@@ -1,17 +1,12 @@
 """From a configuration to a run that is ready to be iterated, and what it is measured on."""
 
-import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, cast
 
-import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from crossgap.data.embeddings import Embeddings, Group
-from crossgap.data.read import read_groups
-from crossgap.errors import DegenerateError
 from crossgap.losses.objective import ContrastiveLoss
 from crossgap.losses.temperature import (
     LogitScale,
@@ -19,14 +14,11 @@ from crossgap.losses.temperature import (
     fixed_then_learned_scale,
     linear_scale,
 )
-from crossgap.train.config import DataTable, ModelTable, OptimiserTable, TemperatureTable, TrainingConfig
-from crossgap.train.config_values import nearest
+from crossgap.train.config import ModelTable, OptimiserTable, TemperatureTable, TrainingConfig
+from crossgap.train.configured_data import ConfiguredData, HeldOut, configured_data, encoded
 from crossgap.train.dual_encoder import DualEncoder
-from crossgap.train.gap_curves import GapCurve, held_out_curve
 from crossgap.train.hugging_face import hugging_face_dual_encoder
-from crossgap.train.hugging_face_text import HuggingFaceInputs, hugging_face_inputs
 from crossgap.train.image_tower import convolutional_tower, vision_transformer_tower
-from crossgap.train.images_and_captions import read_images_and_captions
 from crossgap.train.item_pairs import ItemPairs
 from crossgap.train.optimisers import (
     adamw,
@@ -41,7 +33,7 @@ from crossgap.train.text_tower import text_tower
 from crossgap.train.tokeniser import WordTokeniser
 from crossgap.train.towers import linear_tower, mlp_tower
 
-__all__ = ["ConfiguredRun", "HeldOut", "configured_run"]
+__all__ = ["ConfiguredRun", "configured_run"]
 
 _SIGLIP_BIAS = -10.0
 
@@ -104,13 +96,9 @@ def configured_run(config: TrainingConfig) -> ConfiguredRun:
     OSError, FormatError
         If the source cannot be read.
     """
-    read = _read_pictures(config) if config.data.images is not None else _read_vectors(config)
-    pairs, _, _ = _items_of(read, np.setdiff1d(read.shared, read.held), config.run.seed)
-    held_out = None
-    if len(read.held):
-        held_pairs, x_items, y_items = _items_of(read, read.held, config.run.seed)
-        held_out = HeldOut(names=read.names, pairs=held_pairs, x_items=x_items, y_items=y_items, seed=config.run.seed)
-    model = _model(config, read).to(_device(config.run.device))
+    data = configured_data(config)
+    pairs = data.training_pairs(config.run.seed)
+    model = _model(config, data).to(_device(config.run.device))
     objective = ContrastiveLoss({term.function: term.weight for term in config.loss}, check=False)
     _try_objective(objective, model)
     optimiser = config.optimiser
@@ -139,44 +127,46 @@ def configured_run(config: TrainingConfig) -> ConfiguredRun:
         run=run,
         model=model,
         pairs=pairs,
-        held_out=held_out,
-        names=read.names,
-        dimension=_encoded(model, model.encode_y, pairs.y[:1]).shape[1],
-        words=read.words,
-        notes=read.notes,
+        held_out=data.held_out(config.run.seed),
+        names=data.names,
+        dimension=encoded(model, model.encode_y, pairs.y[:1]).shape[1],
+        words=data.words,
+        notes=data.notes,
     )
 
 
 # the model and its schedules
 
 
-def _model(config: TrainingConfig, read: ConfiguredData) -> DualEncoder:
+def _model(config: TrainingConfig, data: ConfiguredData) -> DualEncoder:
     table = config.model
-    if read.inputs is not None:
+    if data.inputs is not None:
         model = hugging_face_dual_encoder(
             cast(str, table.path),
             projection_dimension=table.dimension,
             trainable=cast(Any, table.trainable),
-            text_padding=read.inputs.text_padding,
+            text_padding=data.inputs.text_padding,
             seed=config.run.seed,
         )
         model.logit_scale = _logit_scale(config.temperature, own=float(model.logit_scale().detach()))
     else:
         generator = seeded_generator(config.run.seed, purpose="weights")
-        towers = _towers_from_scratch(table, read, generator)
+        towers = _towers_from_scratch(table, data, generator)
         model = DualEncoder(*towers, _logit_scale(config.temperature, own=None))
     if model.logit_bias is None and any(term.name == "siglip_loss" for term in config.loss):
         model.logit_bias = nn.Parameter(torch.tensor(_SIGLIP_BIAS))
     return model
 
 
-def _towers_from_scratch(table: ModelTable, read: ConfiguredData, generator: torch.Generator) -> tuple[nn.Module, nn.Module]:
+def _towers_from_scratch(
+    table: ModelTable, data: ConfiguredData, generator: torch.Generator
+) -> tuple[nn.Module, nn.Module]:
     def size(name: str) -> int:
         return cast(int, getattr(table, name))
 
     d = size("dimension")
-    if read.words is None:
-        x_tower, y_tower = (_tower(table, rows.shape[1], generator) for rows in (read.x, read.y))
+    if data.words is None:
+        x_tower, y_tower = (_tower(table, rows.shape[1], generator) for rows in (data.x, data.y))
         return x_tower, y_tower
     if table.tower == "convolutional":
         pictures = convolutional_tower(d, width=size("width"), stages=size("stages"), generator=generator)
@@ -184,7 +174,7 @@ def _towers_from_scratch(table: ModelTable, read: ConfiguredData, generator: tor
         sizes = {name: size(name) for name in ("patch", "width", "layers", "heads")}
         pictures = vision_transformer_tower(size("size"), d, **sizes, generator=generator)
     sizes = {name: size(f"text_{name}") for name in ("width", "layers", "heads")}
-    texts = text_tower(len(read.words.words) + 2, read.words.length, d, **sizes, generator=generator)
+    texts = text_tower(len(data.words.words) + 2, data.words.length, d, **sizes, generator=generator)
     return pictures, texts
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from crossgap.errors import DegenerateError
 from crossgap.losses.cloob import cloob_loss
 from crossgap.train.config import (
     DataTable,
@@ -222,6 +223,23 @@ def test_items_are_held_out_whole(source):
     assert len(pairs) == len(held.pairs.y)
     x = held.pairs.x[pairs.x_rows, :6]
     assert torch.allclose(x, held.pairs.y[pairs.y_rows].float(), atol=1e-2)
+
+
+def test_measuring_leaves_a_frozen_part_in_its_mode(source):
+    made = configured_run(small(source))
+    made.model.x_tower.eval()
+    made.held_out.curve(made.model)
+    made.held_out.embeddings(made.model)
+    assert (made.model.training, made.model.x_tower.training, made.model.y_tower.training) == (True, False, True)
+
+
+def test_a_model_that_has_diverged_is_not_blamed_on_the_data(source):
+    made = configured_run(small(source))
+    with torch.no_grad():
+        for values in made.model.y_tower.parameters():
+            values.fill_(torch.nan)
+    with pytest.raises(DegenerateError, match="rows of y that are zero or not finite, so the run has diverged"):
+        made.held_out.curve(made.model)
 
 
 def test_measuring_leaves_the_model_as_it_was(source):
