@@ -52,4 +52,6 @@ for step in range(24):
         print(f"step {step:2}  loss {loss.item():.4f}")
 
 if launched:
+    dist.barrier()  # no process leaves while another still talks to it
+    del model  # its threads end before those of the group
     dist.destroy_process_group()

@@ -6,7 +6,16 @@ import pytest
 
 from crossgap.reproduce.table import Row, Table
 
-NAMES = ["loss_ablation", "same_modality", "fine_tuning", "sphere", "explained_variance"]
+NAMES = [
+    "loss_ablation",
+    "same_modality",
+    "temperature_sweep",
+    "fine_tuning",
+    "frozen_towers",
+    "sphere",
+    "free_points",
+    "explained_variance",
+]
 
 
 @pytest.fixture
@@ -91,7 +100,7 @@ def test_json_prints_the_table_and_nothing_else(calls, here, tmp_path):
     ("words", "fragments"),
     [
         (["loss_ablatoin"], ["there is no experiment 'loss_ablatoin'; choose from loss_ablation"]),
-        (["xyz"], ["choose from loss_ablation, same_modality, fine_tuning, sphere, explained_variance."]),
+        (["xyz"], ["choose from loss_ablation, same_modality, temperature_sweep"]),
         (["loss_ablation", "--scale", "big"], ["--scale is 'big', but it is small or full"]),
         (["loss_ablation", "--set", "heads"], ["an option must be key=value, but it is 'heads'"]),
         (["loss_ablation", "--set", "seed=3"], ["an option must be key=value, but it is 'seed=3'"]),
@@ -110,10 +119,20 @@ def test_refusals(calls, here, tmp_path, words, fragments):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("name", NAMES)
+ON_PICTURES = ["loss_ablation", "same_modality", "fine_tuning", "sphere", "explained_variance"]
+
+
+@pytest.mark.parametrize("name", ON_PICTURES)
 def test_an_option_that_the_full_scale_does_not_know(here, name):
     here("reproduce", name, "--scale", "full", "--set", "images=a", "--set", "bogus=3").check_refusal(
         f"{name} has no option 'bogus' at the full scale; choose from ", "epochs", "images"
+    )
+
+
+@pytest.mark.parametrize("name", sorted(set(NAMES) - set(ON_PICTURES)))
+def test_an_experiment_without_pictures_takes_no_option_of_theirs(here, name):
+    here("reproduce", name, "--scale", "full", "--set", "epochs=3").check_refusal(
+        f"{name} has no option 'epochs' at the full scale; choose from "
     )
 
 

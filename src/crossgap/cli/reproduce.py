@@ -75,13 +75,25 @@ def reproduce(
 
 
 def _experiments() -> Mapping[str, ModuleType]:
-    from crossgap.reproduce import explained_variance, fine_tuning, loss_ablation, same_modality, sphere
+    from crossgap.reproduce import (
+        explained_variance,
+        fine_tuning,
+        free_points,
+        frozen_towers,
+        loss_ablation,
+        same_modality,
+        sphere,
+        temperature_sweep,
+    )
 
     return {
         "loss_ablation": loss_ablation,
         "same_modality": same_modality,
+        "temperature_sweep": temperature_sweep,
         "fine_tuning": fine_tuning,
+        "frozen_towers": frozen_towers,
         "sphere": sphere,
+        "free_points": free_points,
         "explained_variance": explained_variance,
     }
 
@@ -89,14 +101,14 @@ def _experiments() -> Mapping[str, ModuleType]:
 def _options(name: str, run: Callable[..., Any], *, scale: str) -> dict[str, Any]:
     """Return the options of an experiment at a scale and their types: those of ``run``, and at full scale its rest."""
     functions = [run]
-    if scale == "full":
+    own = inspect.signature(run).parameters
+    if scale == "full" and any(parameter.kind == parameter.VAR_KEYWORD for parameter in own.values()):
         from crossgap.reproduce import full_scale, same_modality_photos, sphere_photos
 
         rest = {"same_modality": same_modality_photos.photo_table, "sphere": sphere_photos.photo_stages}
         functions = [rest.get(name, full_scale.fine_tuned_rows), run]
     types = {key: wanted for function in functions for key, wanted in get_type_hints(function).items()}
     parameters = [parameter for function in functions for parameter in inspect.signature(function).parameters.values()]
-    own = inspect.signature(run).parameters
     return {
         parameter.name: types.get(parameter.name, Any)
         for parameter in parameters

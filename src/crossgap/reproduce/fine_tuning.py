@@ -16,7 +16,7 @@ from crossgap.reproduce.linear_heads import (
     trained_rows,
 )
 from crossgap.reproduce.published import FINE_TUNING, seed_deviation
-from crossgap.reproduce.table import Ordering, Progress, Reference, Row, Table, lower, ordering, rising
+from crossgap.reproduce.table import Ordering, Progress, Reference, Row, Table, check_counts, lower, ordering, rising
 
 __all__ = ["ANTIPODAL", "LOSSES", "SMALL_DIMENSIONS", "rows_of_scale", "run"]
 
@@ -171,6 +171,7 @@ def rows_of_scale(
     scale, seed, progress, features, dimensions, worlds, heads, **paths
         As in ``run``.
     """
+    check_counts(worlds=worlds, heads=heads)
     check_paths(scale, paths)
     if scale == "full":
         return "a Hugging Face CLIP, fine-tuned on COCO", fine_tuned_rows(

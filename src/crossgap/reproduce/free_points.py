@@ -11,7 +11,7 @@ from crossgap.losses.clip import clip_loss
 from crossgap.losses.temperature import LogitScale
 from crossgap.reproduce.sphere import check_stages, measure_stage, sphere_table
 from crossgap.reproduce.sphere_picture import SphereStage, write_sphere_picture
-from crossgap.reproduce.table import Progress, Table
+from crossgap.reproduce.table import Progress, Table, check_counts
 from crossgap.train.dual_encoder import DualEncoder
 from crossgap.train.optimisers import adamw
 from crossgap.train.pairs import PairedTensors
@@ -128,6 +128,7 @@ def run(
     ----------
     Welle, *Understanding the Modality Gap in CLIP*, ICLR 2023 Tiny Papers, whose toy this is.
     """
+    check_counts(seeds=seeds)
     if scale not in _SIZES:
         raise ValueError(f"scale must be 'small' or 'full', but it is {scale!r}; choose one.")
     n, length, moments = _SIZES[scale]

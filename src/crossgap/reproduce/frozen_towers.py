@@ -25,7 +25,7 @@ from crossgap.reproduce.linear_heads import (
     train_heads,
     trained_rows,
 )
-from crossgap.reproduce.table import Ordering, Progress, Row, Table, lower, ordering, rising
+from crossgap.reproduce.table import Ordering, Progress, Row, Table, check_counts, lower, ordering, rising
 
 __all__ = ["LOSSES", "Trial", "photo_worlds", "read_towers", "run", "search_recipes", "with_recipe"]
 
@@ -288,6 +288,7 @@ def run(
     Fahim, Murphy, Fyshe, arXiv 2405.18570, and Fürst et al., arXiv 2110.11316, for the losses; Hodosh et al., *Framing
     Image Description as a Ranking Task*, JAIR 2013, for the photos (Flickr8k).
     """
+    check_counts(splits=splits, heads=heads)
     if scale not in ("small", "full"):
         raise ValueError(f"scale must be 'small' or 'full', but it is {scale!r}; choose one.")
     if features is None:

@@ -15,7 +15,7 @@ from crossgap.reproduce.linear_heads import (
     synthetic_worlds,
     trained_rows,
 )
-from crossgap.reproduce.table import Ordering, Progress, Reference, Row, Table, lower, ordering
+from crossgap.reproduce.table import Ordering, Progress, Reference, Row, Table, check_counts, lower, ordering
 
 __all__ = ["LOSSES", "run"]
 
@@ -142,6 +142,7 @@ def run(
     Fürst et al., *CLOOB: Modern Hopfield Networks with InfoLOOB Outperform CLIP*, arXiv 2110.11316, on the four cases;
     Aziz and Rahim, arXiv 2405.18867, on CLIP against CLOOB.
     """
+    check_counts(worlds=worlds, heads=heads)
     check_paths(scale, paths)
     if scale == "full":
         data = "a Hugging Face CLIP, fine-tuned on COCO"

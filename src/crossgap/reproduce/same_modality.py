@@ -4,7 +4,7 @@ import os
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from crossgap.reproduce.table import Ordering, Progress, Reference, Row, Table, lower, ordering, rising
+from crossgap.reproduce.table import Ordering, Progress, Reference, Row, Table, check_counts, lower, ordering, rising
 from crossgap.reproduce.twins import TwinSettings, train_twins
 
 __all__ = ["run"]
@@ -167,6 +167,7 @@ def run(
     ----------
     Fahim, Murphy, Fyshe, arXiv 2405.18570, section 3 and Table 1.
     """
+    check_counts(seeds=seeds)
     if scale == "full":
         from crossgap.reproduce.same_modality_photos import photo_table
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from crossgap import measure
 from crossgap.reproduce.sphere_picture import SphereStage, write_sphere_picture
-from crossgap.reproduce.table import Ordering, Progress, Reference, Row, Table, lower, ordering
+from crossgap.reproduce.table import Ordering, Progress, Reference, Row, Table, check_counts, lower, ordering
 from crossgap.reproduce.twins import TwinSettings, train_twins
 
 __all__ = ["measure_stage", "run", "sphere_table"]
@@ -101,6 +101,7 @@ def run(
     ----------
     Fahim, Murphy, Fyshe, arXiv 2405.18570, Figure 1.
     """
+    check_counts(seeds=seeds)
     if scale == "full":
         from crossgap.reproduce.sphere_photos import photo_stages
 

@@ -11,7 +11,18 @@ from typing import Any
 from crossgap.data.atomic import atomic_path
 from crossgap.results import to_json
 
-__all__ = ["Ordering", "Progress", "Reference", "Row", "Summary", "Table", "lower", "ordering", "rising"]
+__all__ = [
+    "Ordering",
+    "Progress",
+    "Reference",
+    "Row",
+    "Summary",
+    "Table",
+    "check_counts",
+    "lower",
+    "ordering",
+    "rising",
+]
 
 Progress = Callable[[int, int, str], None]
 """What an experiment calls after each of its runs: runs done, runs in all, and what was run."""
@@ -447,3 +458,10 @@ def _plain(value: Any) -> Any:
 
 def _rounded(value: float | None) -> float | None:
     return None if value is None else float(f"{float(value):.9g}")
+
+
+def check_counts(**counts: int | None) -> None:
+    """Raise unless each number of worlds, seeds or the like is at least 1; None stands for the usual one."""
+    for name, count in counts.items():
+        if count is not None and count < 1:
+            raise ValueError(f"{name} must be at least 1, but it is {count}; leave it out for the usual number.")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from crossgap.measure import stable_region_width
-from crossgap.reproduce.table import Ordering, Progress, Reference, Row, Table, ordering
+from crossgap.reproduce.table import Ordering, Progress, Reference, Row, Table, check_counts, ordering
 from crossgap.reproduce.twins import TwinSettings, train_twins
 
 __all__ = ["run", "widest_gap_at_rest"]
@@ -108,6 +108,7 @@ def run(
     ----------
     Fahim, Murphy, Fyshe, arXiv 2405.18570, section 3; Zhang, Sui, Yeung-Levy, arXiv 2401.08567, section 3.
     """
+    check_counts(seeds=seeds)
     if scale not in ("small", "full"):
         raise ValueError(f"scale must be 'small' or 'full', but it is {scale!r}; choose one.")
     base = settings if settings is not None else TwinSettings() if scale == "small" else _FULL
