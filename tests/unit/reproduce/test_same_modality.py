@@ -124,7 +124,7 @@ def test_cold_training_creates_a_gap_and_warm_training_hardly_one():
     for found in (cold, warm):
         assert found["centroid_distance/start"] < 0.1
         assert found["linear_separability/start"] < 0.6
-        assert found["loss"] < 0.02
+        assert found["loss"] < 0.1  # chance is ln 64 = 4.2; at 0.01 the last steps leave 0.001 to 0.04, by thread count
     assert cold["centroid_distance"] > 0.5
     assert cold["linear_separability"] > 0.99
     assert cold["matched_cosine"] < 0.7
