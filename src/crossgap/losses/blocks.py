@@ -19,7 +19,6 @@ __all__ = [
     "block_parts",
     "block_product",
     "block_size",
-    "fits_fused",
     "matched_part",
     "rows_to_multiply",
     "takes_fused",
@@ -36,15 +35,10 @@ def takes_fused(fused: bool | None, x: Tensor, *, t: float | None = None) -> boo
 
     The potentials of a sharpness ``t`` above 20 are no normal numbers of float32, and only the plain form has them.
     """
-    fits = t is None or fits_fused(t)
+    fits = t is None or 4 * t <= LOG_RANGE  # e^{-4t} is the least potential of unit rows
     if fused and not fits:
         raise ValueError(f"the fused form takes a sharpness t up to {LOG_RANGE / 4:g}, but it is {t}; use fused=False.")
     return (len(x) >= _WORTH_FUSING and fits) if fused is None else fused
-
-
-def fits_fused(t: float) -> bool:
-    """Return whether e^{-4t}, the least potential of unit rows, is a normal number of float32."""
-    return 4 * t <= LOG_RANGE
 
 
 def rows_to_multiply(pair: tuple[Tensor, Tensor], given: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:

@@ -21,7 +21,12 @@ __all__ = ["ContrastiveLoss", "Gathering"]
 
 Gathering = Literal["local", "all", "detached", "none"]
 
-_SHARED = (clip_loss, uniformity_loss, cross_uniformity_loss)  # one pass over the pairs of a batch gives all three
+# losses that one pass over the pairs of a batch gives together: the terms of fused_terms of which each is the mean
+_SHARED = {
+    clip_loss: ("clip",),
+    uniformity_loss: ("uniformity_x", "uniformity_y"),
+    cross_uniformity_loss: ("cross_uniformity",),
+}
 
 
 class ContrastiveLoss(nn.Module):
@@ -238,12 +243,11 @@ class ContrastiveLoss(nn.Module):
                 uniformity=uniformity_loss in names,
                 cross_uniformity=cross_uniformity_loss in names,
             )
-        terms = {
-            clip_loss: lambda: found["clip"],
-            uniformity_loss: lambda: (found["uniformity_x"] + found["uniformity_y"]) / 2,
-            cross_uniformity_loss: lambda: found["cross_uniformity"],
-        }
-        return {name: self.weights[name] * terms[loss]() for loss, name in names.items()}
+        values = {}
+        for loss, name in names.items():
+            parts = torch.stack([found[part] for part in _SHARED[loss]])
+            values[name] = self.weights[name] * parts.mean()
+        return values
 
     def _gathered(self, rows: Tensor, check: bool) -> Tensor:
         return gather_rows(rows, gradient=self.gather != "detached", group=self.group, check=check)
