@@ -8,13 +8,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from crossgap.errors import DegenerateError, FormatError, MissingExtraError
+from crossgap.errors import DegenerateError
 from crossgap.losses.temperature import LogitScale
 from crossgap.reproduce.linear_heads import Loss, TrainedRows
 from crossgap.reproduce.published import SEEDS
 from crossgap.reproduce.table import Progress
 from crossgap.train.dual_encoder import DualEncoder
 from crossgap.train.hugging_face import hugging_face_dual_encoder
+from crossgap.train.hugging_face_text import hugging_face_inputs
 from crossgap.train.images_and_captions import CaptionedPictures, read_images_and_captions
 from crossgap.train.optimisers import adamw
 from crossgap.train.run import TrainingRun
@@ -166,7 +167,7 @@ def fine_tuned_rows(
     Fahim, Murphy, Fyshe, *It's Not a Modality Gap*, arXiv 2405.18570, section 4 and table 13.
     """
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    encode = _tokeniser(Path(model))
+    encode = hugging_face_inputs(os.fspath(model)).encode
     train = _first_captions(read_images_and_captions(images, captions, size=size, most=most), encode)
     test = _first_captions(read_images_and_captions(test_images, test_captions, size=size, most=most), encode)
     kept = test.distinct(torch.arange(len(test)))
@@ -214,42 +215,6 @@ def _file_name(loss: str) -> str:
 def _first_captions(pictures: CaptionedPictures, encode: Any) -> FirstCaptionPairs:
     captions = [several[0] for several in pictures.captions]
     return FirstCaptionPairs(pictures.pixels, captions, encode(captions))
-
-
-def _tokeniser(folder: Path) -> Any:
-    """Return a function from captions to token ids (n, longest that the model takes)."""
-    try:
-        from transformers import AutoTokenizer
-    except ImportError:
-        raise MissingExtraError(
-            "transformers is not installed; install it with crossgap: pip install 'crossgap[encode]'."
-        ) from None
-    if not folder.is_dir():
-        raise FileNotFoundError(f"there is no folder {str(folder)!r}, and models are not downloaded; give a local one.")
-    if not any((folder / name).is_file() for name in ("tokenizer.json", "vocab.json")):  # an empty one would be made
-        raise FormatError(
-            f"{str(folder)!r} holds no tokeniser; put its files (tokenizer.json, or vocab.json and merges.txt) beside "
-            f"the weights."
-        )
-    try:
-        tokeniser = AutoTokenizer.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise FormatError(f"{str(folder)!r} holds a tokeniser that cannot be read; fetch its files again.") from error
-
-    def encode(captions: Sequence[str]) -> Tensor:
-        found = tokeniser(
-            list(captions), padding="max_length", truncation=True, max_length=_longest(folder), return_tensors="pt"
-        )
-        return found["input_ids"]
-
-    return encode
-
-
-def _longest(folder: Path) -> int:
-    from transformers import AutoConfig
-
-    config = AutoConfig.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
-    return int(getattr(config, "text_config", config).max_position_embeddings)
 
 
 def _encoded(model: DualEncoder, pixels: Tensor, tokens: Tensor, batch_size: int, device: str) -> tuple[Tensor, Tensor]:

@@ -1,6 +1,5 @@
 """Photos and captions from local files, and dual encoders of random weights to train on them from scratch."""
 
-import json
 import os
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,9 @@ import torch
 from torch import Tensor
 
 from crossgap.errors import DegenerateError, FormatError, MissingExtraError
+from crossgap.train.caption_file import read_captions
 from crossgap.train.pairs import seeded_generator
+from crossgap.train.pixels import decoded_pixels
 
 __all__ = ["first_captions", "photo_files", "random_clip", "read_photos"]
 
@@ -43,7 +44,7 @@ def photo_files(folder: str | os.PathLike[str], *, count: int, seed: int = 0) ->
 
 
 def read_photos(files: list[Path], *, size: int) -> Tensor:
-    """Return photos as bytes (n, 3, size, size): shorter side brought to ``size`` (bicubic), then the centre.
+    """Return photos as bytes (n, 3, size, size), cut as ``decoded_pixels`` does.
 
     Raises
     ------
@@ -52,45 +53,18 @@ def read_photos(files: list[Path], *, size: int) -> Tensor:
     MissingExtraError
         If pillow is not installed.
     """
-    try:
-        from PIL import Image, ImageOps, UnidentifiedImageError
-    except ImportError:
-        raise MissingExtraError("pillow is not installed; install it: pip install 'crossgap[encode]'.") from None
     pixels = torch.empty((len(files), 3, size, size), dtype=torch.uint8)
     for place, file in enumerate(files):
         try:
-            with Image.open(file) as picture:
-                square = ImageOps.fit(picture.convert("RGB"), (size, size), Image.Resampling.BICUBIC)
-        except (UnidentifiedImageError, OSError) as error:
-            raise FormatError(f"{str(file)!r} is no picture that can be read ({error}); remove it.") from None
-        pixels[place] = torch.from_numpy(np.asarray(square).copy()).permute(2, 0, 1)
+            pixels[place] = torch.from_numpy(decoded_pixels(file.read_bytes(), size=size))
+        except FormatError as error:
+            raise FormatError(f"{str(file)!r} is no picture that can be read: {error}") from None
     return pixels
 
 
 def first_captions(path: str | os.PathLike[str]) -> dict[str, str]:
-    """Return the first caption of each photo by its file name, from a file of captions in COCO's format.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such file.
-    FormatError
-        If it is not JSON with "images" (id, file_name) and "annotations" (image_id, caption).
-    """
-    try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
-        names = {image["id"]: image["file_name"] for image in content["images"]}
-        captions: dict[str, str] = {}
-        for note in content["annotations"]:
-            captions.setdefault(names[note["image_id"]], str(note["caption"]))
-    except FileNotFoundError:
-        raise FileNotFoundError(f"there is no file {os.fspath(path)!r}; give COCO's captions_train2017.json.") from None
-    except (ValueError, KeyError, TypeError) as error:
-        raise FormatError(
-            f"{os.fspath(path)!r} must be JSON with 'images' (id, file_name) and 'annotations' (image_id, caption), as "
-            f"COCO's, but it is not ({type(error).__name__}: {error})."
-        ) from None
-    return captions
+    """Return the first caption of each photo that has one, by its file name; ``path`` as ``read_captions`` takes it."""
+    return {name: several[0] for name, several in read_captions(path).items() if several}
 
 
 def random_clip(*, vision: dict[str, Any] | None, text: dict[str, Any] | None, dimension: int, seed: int) -> Any:
