@@ -14,7 +14,22 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from crossgap import data, doctor, errors, geometry, losses, measure, report, reproduce, results, train
+    from crossgap import (
+        apply,
+        close,
+        data,
+        doctor,
+        errors,
+        evaluate,
+        explain,
+        geometry,
+        losses,
+        measure,
+        report,
+        reproduce,
+        results,
+        train,
+    )
     from crossgap.data import Embeddings, Group, Pairs, read, sample, write
 
 __all__ = [
@@ -22,9 +37,13 @@ __all__ = [
     "Group",
     "Pairs",
     "__version__",
+    "apply",
+    "close",
     "data",
     "doctor",
     "errors",
+    "evaluate",
+    "explain",
     "geometry",
     "losses",
     "measure",
@@ -39,7 +58,22 @@ __all__ = [
 
 __version__ = "0.1.0"
 
-_ROOMS = {"data", "doctor", "errors", "geometry", "losses", "measure", "report", "reproduce", "results", "train"}
+_ROOMS = {
+    "apply",
+    "close",
+    "data",
+    "doctor",
+    "errors",
+    "evaluate",
+    "explain",
+    "geometry",
+    "losses",
+    "measure",
+    "report",
+    "reproduce",
+    "results",
+    "train",
+}
 _NOUNS = {"Embeddings", "Group", "Pairs", "read", "sample", "write"}
 
 

@@ -155,9 +155,10 @@ def test_the_import_linter_agrees():
 
 def test_heavy_libraries_are_imported_where_they_are_used():
     heavy = {"scipy", "sklearn", "pyarrow", "torch", "transformers", "PIL", "fsspec", "altair", "pandas", "rich"}
-    trains = {"losses", "train", "reproduce"}  # rooms that are about torch
+    heavy |= {"faiss", "lancedb", "onnx", "qdrant_client"}
+    about = {room: {"torch"} for room in ("losses", "train", "reproduce")} | {"close": {"sklearn"}}
     for path in FILES:
-        own = {"torch"} if path.relative_to(SOURCE).parts[0] in trains else set()
+        own = about.get(path.relative_to(SOURCE).parts[0], set())
         for node in _parsed(path).body:
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
