@@ -96,7 +96,9 @@ class Closer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         self._learn(calibration)
         return self
 
-    def fit_transform(self, X: Any, y: Any = None, *, groups: Any = None, items: Any = None) -> np.ndarray:
+    def fit_transform(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, X: Any, y: Any = None, *, groups: Any = None, items: Any = None
+    ) -> np.ndarray:
         """Fit, and return the rows it was fitted on, moved: good to look at, too good to judge by."""
         return self.fit(X, y, groups=groups, items=items).transform(X, groups=groups)
 

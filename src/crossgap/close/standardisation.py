@@ -41,8 +41,8 @@ class Standardisation(MomentCloser):
     Notes
     -----
     Any number of groups, of any sizes; ``partial_fit`` takes batches. Cost: one pass over the rows and n d^2 flops.
-    Often cited as I0T, but the official I0T-post only subtracts the mean; I0T-async adds one batch normalisation a modality
-    and trains it.
+    Often cited as I0T, but the official I0T-post only subtracts the mean; I0T-async adds one batch normalisation
+    a modality and trains it.
 
     References
     ----------
