@@ -126,14 +126,7 @@ class Closer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     def move(self, rows: np.ndarray, group: str) -> np.ndarray:
         """Return a block of rows (n, d) of one group, moved, in float32 or float64: what ``transform`` does to them."""
-        check_is_fitted(self)
-        if group not in self.groups_:
-            raise _unknown_group(group, self.groups_)
-        if rows.ndim != 2 or rows.shape[1] != self.n_features_in_:
-            raise ValueError(
-                f"{group} must have {self.n_features_in_} dimensions, as the rows that the closer was fitted on, but "
-                f"its shape is {tuple(rows.shape)}; give vectors of the same model."
-            )
+        self._check_block(rows, group)
         return self._moved(rows, group)
 
     def fit_embeddings(self, embeddings: Embeddings) -> "Closer":
@@ -160,6 +153,19 @@ class Closer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     def _move(self, rows: np.ndarray, group: str) -> np.ndarray:
         """Return unit rows of one group moved, as a new array."""
         raise TypeError(f"{type(self).__name__} must say how it moves; use one of the closers of crossgap.close.")
+
+    def _check_group(self, group: str) -> None:
+        check_is_fitted(self)
+        if group not in self.groups_:
+            raise _unknown_group(group, self.groups_)
+
+    def _check_block(self, rows: np.ndarray, group: str) -> None:
+        self._check_group(group)
+        if rows.ndim != 2 or rows.shape[1] != self.n_features_in_:
+            raise ValueError(
+                f"{group} must have {self.n_features_in_} dimensions, as the rows that the closer was fitted on, but "
+                f"its shape is {tuple(rows.shape)}; give vectors of the same model."
+            )
 
     def _moved(self, rows: np.ndarray, group: str) -> np.ndarray:
         """Move rows as given; one of zeros has no direction, so it stays zero."""

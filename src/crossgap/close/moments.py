@@ -19,7 +19,7 @@ class Moments:
 
     count: int
     total: np.ndarray
-    products: np.ndarray | None
+    products: Any
 
     @classmethod
     def of(cls, rows: np.ndarray, *, products: bool) -> "Moments":

@@ -30,7 +30,7 @@ class MixedSearch:
     group, row
         For each query and place (n, k): the number of the group in ``names``, and the row in it.
     cosine
-        Score at each place (n, k), descending.
+        Cosine at each place (n, k); descending unless the groups were merged by ``scales``.
     """
 
     names: tuple[str, ...]
@@ -113,7 +113,13 @@ class MixedSearch:
 
 
 def mixed_search(
-    queries: Rows, corpus: Mapping[str, Rows], *, k: int = 10, own: str | None = None, check: bool = True
+    queries: Rows,
+    corpus: Mapping[str, Rows],
+    *,
+    k: int = 10,
+    own: str | None = None,
+    scales: Mapping[str, tuple[float, float]] | None = None,
+    check: bool = True,
 ) -> MixedSearch:
     """Find the k rows of highest cosine for each query over a corpus of several groups.
 
@@ -131,14 +137,18 @@ def mixed_search(
     own
         Name of the corpus group that holds the queries themselves, row i being query i: each then leaves its own row
         out. None where the queries are no part of the corpus.
+    scales
+        Mean and deviation by group of the corpus: then groups are merged by (cosine - mean) / deviation, and by the
+        cosine where it is None. ``close.ScoreStandardisation`` gives them.
     check
         Refuse zero and non-finite rows.
 
     Raises
     ------
     ValueError
-        If the corpus is empty, ``own`` names no group of it or one of another size, ``k`` is out of range, the
-        dimensions differ, or a row is zero or not finite.
+        If the corpus is empty, ``scales`` do not give each of its groups a mean and a deviation above 0, ``own`` names
+        no group of it or one of another size, ``k`` is out of range, the dimensions differ, or a row is zero or not
+        finite.
 
     Notes
     -----
@@ -173,6 +183,11 @@ def mixed_search(
         raise ValueError(
             f"k must lie between 1 and the {reachable} rows that a query can find, but it is {k}; choose a smaller k."
         )
+    if scales is not None and (set(scales) != set(corpus) or not all(scale[1] > 0 for scale in scales.values())):
+        raise ValueError(
+            f"scales must give a mean and a deviation above 0 for each group of the corpus ({', '.join(corpus)}), but "
+            f"they are {dict(scales)}; fit them on rows of these groups."
+        )
     found = [
         nearest_rows(queries, rows, min(k, size), leave_out_self=name == own, check=check)
         for (name, rows), size in zip(corpus.items(), sizes, strict=True)
@@ -180,7 +195,11 @@ def mixed_search(
     group = np.repeat(np.arange(len(found)), [one.rows.shape[1] for one in found])
     row = np.concatenate([one.rows for one in found], axis=1)
     cosine = np.concatenate([one.cosines for one in found], axis=1)
-    order = np.argsort(-cosine, axis=1, kind="stable")[:, :k]
+    score = cosine
+    if scales is not None:
+        mean, deviation = np.array([scales[name] for name in corpus], dtype=cosine.dtype).T
+        score = (cosine - mean[group]) / deviation[group]
+    order = np.argsort(-score, axis=1, kind="stable")[:, :k]
     return MixedSearch(
         names=tuple(corpus),
         sizes=sizes,

@@ -167,3 +167,24 @@ def test_messages(rng):
         ndcg_at_k(x, corpus, query_items=range(5), corpus_items={"text": range(5)}, k=2)
     with pytest.raises(DegenerateError, match="no query has a relevant row"):
         ndcg_at_k(x, corpus, query_items=range(5), corpus_items={"text": range(10, 14)}, k=2)
+
+
+def test_scales_merge_the_groups_by_standardised_scores(rng):
+    queries, corpus = rng.normal(size=(6, 5)), {"image": rng.normal(size=(8, 5)), "text": rng.normal(size=(7, 5))}
+    scales = {"image": (0.1, 0.5), "text": (-0.2, 2.0)}
+    search = measure.mixed_search(queries, corpus, k=5, scales=scales)
+    for query, groups, rows in zip(queries, search.group, search.row, strict=True):
+        scored = []
+        for number, (name, members) in enumerate(corpus.items()):
+            mean, deviation = scales[name]
+            for row, v in enumerate(members):
+                cosine = query @ v / np.linalg.norm(query) / np.linalg.norm(v)
+                scored.append((-(cosine - mean) / deviation, number, row))
+        assert [(group, row) for _, group, row in sorted(scored)[:5]] == list(zip(groups, rows, strict=True))
+
+
+@pytest.mark.parametrize("scales", [{"image": (0.0, 1.0)}, {"image": (0.0, 1.0), "text": (0.0, 0.0)}])
+def test_scales_must_cover_the_corpus(rng, scales):
+    corpus = {"image": rng.normal(size=(8, 5)), "text": rng.normal(size=(7, 5))}
+    with pytest.raises(ValueError, match="scales must give a mean and a deviation above 0 for each group"):
+        measure.mixed_search(rng.normal(size=(2, 5)), corpus, scales=scales)
