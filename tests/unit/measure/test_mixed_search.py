@@ -172,7 +172,7 @@ def test_messages(rng):
 def test_scales_merge_the_groups_by_standardised_scores(rng):
     queries, corpus = rng.normal(size=(6, 5)), {"image": rng.normal(size=(8, 5)), "text": rng.normal(size=(7, 5))}
     scales = {"image": (0.1, 0.5), "text": (-0.2, 2.0)}
-    search = measure.mixed_search(queries, corpus, k=5, scales=scales)
+    search = mixed_search(queries, corpus, k=5, scales=scales)
     for query, groups, rows in zip(queries, search.group, search.row, strict=True):
         scored = []
         for number, (name, members) in enumerate(corpus.items()):
@@ -187,4 +187,4 @@ def test_scales_merge_the_groups_by_standardised_scores(rng):
 def test_scales_must_cover_the_corpus(rng, scales):
     corpus = {"image": rng.normal(size=(8, 5)), "text": rng.normal(size=(7, 5))}
     with pytest.raises(ValueError, match="scales must give a mean and a deviation above 0 for each group"):
-        measure.mixed_search(rng.normal(size=(2, 5)), corpus, scales=scales)
+        mixed_search(rng.normal(size=(2, 5)), corpus, scales=scales)
