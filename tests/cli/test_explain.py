@@ -4,6 +4,7 @@ import inspect
 import json
 import re
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -116,3 +117,101 @@ def test_the_list_fits_the_terminal(width, process):
         assert f"{name} {inspect.getdoc(getattr(measure, name)).splitlines()[0]}" in words
     if width > 40:
         assert len({len(line) - len(line.lstrip()) for line in lines}) <= 2, "two columns"
+
+
+@pytest.fixture
+def folder(files, monkeypatch):
+    monkeypatch.chdir(files)
+    return files
+
+
+@pytest.mark.parametrize(
+    "source",
+    [["pairs.npz"], ["pairs.parquet"], ["clip"], ["arrays"], ["image=img.npy", "text=txt.npy"], ["shards/*.npz"]],
+)
+def test_a_source_is_taken_apart(folder, source, here):
+    out = here("explain", *source, "--bootstrap", "20").check_success()
+    lines = out.splitlines()
+    assert max(map(len, lines[:-1])) <= 100
+    assert " lie " in lines[0]
+    assert "chance alone" in out
+    for name in ("offset", "details", "covariance_mismatch", "mean_removal", "translation", "rogue_coordinates"):
+        assert any(line.startswith(name) for line in lines), name
+    words = "'shards/*.npz'" if "*" in source[0] else " ".join(source)
+    assert lines[-1] == f"Next: crossgap close {words} -o closer.safetensors"
+
+
+def test_the_findings_as_json(folder, here, tmp_path):
+    path = tmp_path / "explain.json"
+    words = ["explain", "pairs.npz", "--bootstrap", "20", "--seed", "3", "--temperature", "0.07", "--rows", "100"]
+    printed = here(*words, "--json", "-o", path).check_success()
+    assert path.read_text(encoding="utf-8") == printed
+    document = json.loads(printed)
+    assert list(document) == ["schema", "crossgap", "inputs", "settings", "findings"]
+    assert [facts["group"] for facts in document["inputs"]] == ["image", "text"]
+    settings = {"seed": 3, "bootstrap": 20, "level": 0.95, "temperature": 0.07, "rows": 100, "notes": []}
+    assert document["settings"] == settings
+    assert document["findings"][0]["name"] == "gap"
+    for finding in document["findings"]:
+        assert list(finding) == ["name", "groups", "sentence", "value", "interval", "reason", "evidence"]
+    assert here(*words, "--json").check_success() == printed
+
+
+def test_it_says_where_it_wrote(folder, here, tmp_path):
+    out = here("explain", "pairs.npz", "--bootstrap", "0", "-o", tmp_path / "explain.json").check_success()
+    assert out.splitlines()[-2:] == [
+        f"Written: {tmp_path / 'explain.json'}",
+        "Next: crossgap close pairs.npz -o closer.safetensors",
+    ]
+    assert "no intervals" in out
+
+
+def test_groups_are_chosen_and_turned(folder, here):
+    out = here("explain", "pairs.npz", "--groups", "text,image", "--bootstrap", "0").check_success()
+    assert out.startswith("text and image lie ")
+    assert out.splitlines()[-1] == "Next: crossgap close pairs.npz --groups text,image -o closer.safetensors"
+
+
+def test_without_pairs_the_reason_is_printed(here, tmp_path, vectors):
+    x, y = vectors
+    np.savez(tmp_path / "unpaired.npz", image=x, text=y[:50])
+    out = here("explain", "unpaired.npz", "--bootstrap", "0", cwd=tmp_path).check_success()
+    assert "skipped: offset, details, constancy, noise_shape, temperature: needs pairs: image (60" in out
+
+
+def test_a_real_process(folder, process):
+    out = process("explain", "pairs.npz", "--bootstrap", "20", cwd=folder).check_success()
+    assert out.startswith("image and text lie ")
+
+
+def test_a_file_named_like_a_quantity_is_a_source(here, tmp_path, files):
+    import shutil
+
+    shutil.copytree(files / "clip", tmp_path / "uniformity")
+    assert " lie " in here("explain", "uniformity", "--bootstrap", "0", cwd=tmp_path).check_success()
+    assert "Formula" in here("explain", "--metric", "uniformity", cwd=tmp_path).check_success()
+
+
+@pytest.mark.parametrize(
+    ("words", "fragments"),
+    [
+        (["missing.npz"], ["there is no file or folder 'missing.npz'"]),
+        (["image=missing.npy"], ["there is no file"]),
+        (["img.npy"], ["holds one array without a name"]),
+        (["image=img.npy"], ["a gap needs two groups, but there is one, image"]),
+        (["pairs.npz", "--groups", "image,audio"], ["there is no group 'audio'"]),
+        (["pairs.npz", "--metric", "mmd"], ["a source or a quantity is explained, but 'pairs.npz' and --metric mmd"]),
+        (["pairs.npz", "--temperature", "0"], ["temperature must be a finite number above 0, but it is 0.0"]),
+        (["pairs.npz", "--bootstrap", "1"], ["replicates must be 0 or at least 2"]),
+        (["pairs.npz", "-o", "pairs.npz"], ["is a file of the source"]),
+        (["pairs.npz", "-o", "a/b/c.json"], ["does not exist; make it first"]),
+        (["mmd", "uniformity"], ["one name is explained at a time, but 'mmd' and 'uniformity' were given"]),
+        (["mmd", "--metric", "mmd"], ["one name is explained at a time"]),
+        (["mmd", "-o", "x.json"], ["-o goes with a source, but 'mmd' is no file or folder"]),
+        (["--groups", "a,b"], ["--groups goes with a source, but none was given"]),
+    ],
+)
+def test_refusals(folder, here, words, fragments):
+    before = sorted(folder.iterdir())
+    here("explain", *words).check_refusal(*fragments)
+    assert sorted(folder.iterdir()) == before

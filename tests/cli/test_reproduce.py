@@ -15,6 +15,8 @@ NAMES = [
     "sphere",
     "free_points",
     "explained_variance",
+    "translation_sweep",
+    "post_hoc",
 ]
 
 

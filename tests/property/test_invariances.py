@@ -25,6 +25,7 @@ ONE = {ROTATE, REORDER, MISPAIR, RESCALE}  # of x alone
 #   quantity                                  the changes it ignores
 ROWS = {
     measure.centroid_distance: TWO_SAMPLES | {DUPLICATE},
+    measure.signed_centroid_distance: {REORDER, MISPAIR, RESCALE, DUPLICATE},  # it has a direction of its own
     measure.centroid_cosine: TWO_SAMPLES | {DUPLICATE},
     measure.centroid_distance_floor: TWO_SAMPLES | {DUPLICATE},
     measure.joint_uniformity: TWO_SAMPLES,
@@ -108,6 +109,7 @@ OPTIONS = {
     measure.effective_dimension: {"quantile": 0.9},
     measure.hubness: {"k": 5},
     measure.gap_span_energy: {"components": 2},
+    measure.signed_centroid_distance: {"direction": np.array([1.0, 0.5, -0.3, 0.2, 0.1])},
 }
 # a rotation changes how an iteration or an assignment rounds
 LOOSE = {measure.max_sliced_wasserstein: 1e-4, measure.sinkhorn_distance: 1e-4}

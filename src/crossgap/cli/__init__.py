@@ -7,10 +7,13 @@ from typing import Annotated
 import typer
 
 from crossgap import __version__
+from crossgap.cli.close import close
 from crossgap.cli.demo import demo
 from crossgap.cli.doctor import doctor
 from crossgap.cli.door import UsageError, say_interrupted, usage_sentence
+from crossgap.cli.evaluate import evaluate
 from crossgap.cli.explain import explain
+from crossgap.cli.export import export
 from crossgap.cli.measure import measure
 from crossgap.cli.reproduce import reproduce
 from crossgap.cli.train import train
@@ -62,5 +65,6 @@ def _before_commands(
 ) -> None: ...
 
 
-for _command in (demo, doctor, measure, explain, train, reproduce):
+for _command in (demo, doctor, measure, explain, close, export, train, reproduce):
     app.command()(_command)
+app.add_typer(evaluate, name="evaluate")

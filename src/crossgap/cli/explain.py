@@ -1,37 +1,130 @@
-"""``crossgap explain``: what a quantity is."""
+"""``crossgap explain``: where the gap of a source comes from, or what a quantity is."""
 
+import os
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from crossgap.cli.door import door
-from crossgap.cli.options import Json
-from crossgap.cli.text import close_names, indented, two_columns
+from crossgap.cli.options import Groups, Json, Replicates, Seed
+from crossgap.cli.output import check_folder, check_replaceable, output_path, write_text
+from crossgap.cli.progress import few_threads, progress
+from crossgap.cli.text import chosen_groups, close_names, indented, shell_words, terminal_width, two_columns
 
 __all__ = ["explain"]
+
+_ENDINGS = (".npy", ".npz", ".safetensors", ".parquet")
 
 
 @door
 def explain(
-    name: Annotated[
-        str | None, typer.Argument(metavar="NAME", help="A quantity, such as centroid_distance; without it, all.")
+    subjects: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="SOURCE...|NAME",
+            help="File, folder, or name=file, to take its gap apart; or a quantity, such as centroid_distance; without "
+            "either, all quantities.",
+        ),
     ] = None,
-    metric: Annotated[str | None, typer.Option(help="The same as NAME.")] = None,
+    metric: Annotated[str | None, typer.Option(help="A quantity, also one that is named like a file here.")] = None,
+    output: Annotated[
+        str | None, typer.Option("-o", "--output", metavar="<path>", help="Write the findings here (explain.json).")
+    ] = None,
+    groups: Groups = None,
+    temperature: Annotated[float, typer.Option(help="Temperature of the model, 1 / logit scale.")] = 0.01,
+    replicates: Replicates = 200,
+    seed: Seed = 0,
+    most_rows: Annotated[
+        int, typer.Option("--rows", min=100, help="Rows of a group to look at; of more, whole items are drawn.")
+    ] = 5_000,
     as_json: Json = False,
 ) -> None:
-    """Explain a quantity: formula, range, pitfalls, source."""
+    """Explain where the gap of SOURCE comes from, or a quantity."""
+    given = subjects or []
+    if any(map(_is_source, given)):
+        if metric is not None:
+            raise ValueError(
+                f"a source or a quantity is explained, but {given[0]!r} and --metric {metric} were given; leave one "
+                f"out."
+            )
+        _explain_gap(given, output, groups, temperature, replicates, seed, most_rows, as_json)
+        return
+    if output is not None or groups is not None:
+        option = "-o" if output is not None else "--groups"
+        what = f"{given[0]!r} is no file or folder" if given else "none was given"
+        raise ValueError(f"{option} goes with a source, but {what}; give for example pairs.npz.")
+    if len(given) > 1 or (given and metric is not None):
+        names = [*given, *([] if metric is None else [metric])]
+        raise ValueError(
+            f"one name is explained at a time, but {names[0]!r} and {names[1]!r} were given, and neither is a file or "
+            f"folder; leave one out."
+        )
+    _explain_quantity(given[0] if given else metric, as_json=as_json)
+
+
+def _is_source(word: str) -> bool:
+    """Tell what is read from the name of a quantity: it exists, or looks like a path, a pattern, a URL or name=path."""
+    return (
+        os.path.exists(os.path.expanduser(word))
+        or any(mark in word for mark in ("=", "/", os.sep, "::", "*", "?", "["))
+        or word.lower().endswith(_ENDINGS)
+    )
+
+
+def _explain_gap(
+    sources: list[str],
+    output: str | None,
+    groups: str | None,
+    temperature: float,
+    replicates: int,
+    seed: int,
+    most_rows: int,
+    as_json: bool,
+) -> None:
+    from crossgap.data import Embeddings, read_groups
+    from crossgap.explain import explain as take_apart
+    from crossgap.explain import lines
+
+    path: Path | None = None if output is None else output_path(output)
+    if path is not None:
+        check_folder(path)
+        check_replaceable(path, sources)
+    found = read_groups(*sources)
+    names = chosen_groups(groups, found.groups) if groups else list(found.groups)
+    embeddings = Embeddings({name: found.groups[name] for name in names})
+    with few_threads(min(most_rows, max(len(group) for group in embeddings.values()))):
+        explanation = take_apart(
+            embeddings,
+            temperature=temperature,
+            replicates=replicates,
+            seed=seed,
+            most_rows=most_rows,
+            inputs=[facts for facts in found.inputs if facts["group"] in names],
+            notes=[f"not used: {note}" for note in found.notes],
+            progress=progress,
+        )
+    if path is not None:
+        write_text(path, explanation.to_json())
+    if as_json:
+        typer.echo(explanation.to_json(), nl=False)
+        return
+    for line in lines(explanation, width=terminal_width()):
+        typer.echo(line)
+    typer.echo(f"\nWritten: {path}" if path is not None else "")
+    typer.echo(f"Next: crossgap close {shell_words(sources, groups)} -o closer.safetensors")
+
+
+def _explain_quantity(name: str | None, *, as_json: bool) -> None:
     from crossgap import measure as room
     from crossgap.report.collect import MEASURED
     from crossgap.report.documentation import documentation
     from crossgap.results import to_json
 
-    if name is not None and metric is not None:
-        raise ValueError(f"one name is explained at a time, but {name!r} and {metric!r} were given; leave one out.")
     names = [
         name for name in room.__all__ if callable(getattr(room, name)) and not isinstance(getattr(room, name), type)
     ]
-    asked = metric if name is None else name
-    if asked is None:
+    if name is None:
         summaries = {name: documentation(getattr(room, name)).summary.partition("\n")[0] for name in names}
         if as_json:
             typer.echo(to_json([{"name": name, "summary": summary} for name, summary in summaries.items()]), nl=False)
@@ -39,11 +132,11 @@ def explain(
         typer.echo(two_columns(summaries))
         typer.echo("\nNext: crossgap explain centroid_distance (or any other name)")
         return
-    metric = asked.lower()
+    metric = name.lower()
     if metric not in names:
         close = close_names(metric, names)
         suggested = f"choose from {', '.join(close)}; " if close else ""
-        raise ValueError(f"there is no quantity {asked!r}; {suggested}crossgap explain lists all.")
+        raise ValueError(f"there is no quantity {name!r}; {suggested}crossgap explain lists all.")
     found = documentation(getattr(room, metric))
     if as_json:
         typer.echo(to_json(found.as_json()), nl=False)

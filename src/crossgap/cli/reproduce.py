@@ -81,9 +81,11 @@ def _experiments() -> Mapping[str, ModuleType]:
         free_points,
         frozen_towers,
         loss_ablation,
+        post_hoc,
         same_modality,
         sphere,
         temperature_sweep,
+        translation_sweep,
     )
 
     return {
@@ -95,6 +97,8 @@ def _experiments() -> Mapping[str, ModuleType]:
         "sphere": sphere,
         "free_points": free_points,
         "explained_variance": explained_variance,
+        "translation_sweep": translation_sweep,
+        "post_hoc": post_hoc,
     }
 
 

@@ -59,6 +59,7 @@ from crossgap.measure.relative_modality_gap import relative_modality_gap
 from crossgap.measure.resultant_length import conformity_per_row, resultant_length, thin_shell, von_mises_concentration
 from crossgap.measure.retrieval_ranks import RetrievalRanks, retrieval_ranks, retrieval_ranks_both
 from crossgap.measure.scored_pairs import ScoredPairs, scored_pairs
+from crossgap.measure.signed_centroid_distance import signed_centroid_distance
 from crossgap.measure.sliced_wasserstein import max_sliced_wasserstein, sliced_wasserstein
 from crossgap.measure.spectrum_area import joint_spectrum_area, spectrum_area
 from crossgap.measure.stable_region import StableRegion, stable_region, stable_region_per_anchor, stable_region_width
@@ -159,6 +160,7 @@ __all__ = [
     "retrieval_ranks",
     "retrieval_ranks_both",
     "scored_pairs",
+    "signed_centroid_distance",
     "singular_values_above_one",
     "sinkhorn_distance",
     "sliced_wasserstein",

@@ -1,0 +1,258 @@
+"""Files moved by a closer: streamed in constant memory, whole or not at all, and gone on with after a stop.
+
+    OUT.parquet is made as .OUT.parquet.crossgap-part, beside .OUT.parquet.crossgap-journal, and takes its name at the end
+
+A source of several files becomes a folder, made in the same way.
+"""
+
+import errno
+import hashlib
+import os
+import shutil
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from crossgap.apply.file_plan import FilePlan
+from crossgap.apply.journal import Journal
+from crossgap.apply.overlap import in_order
+from crossgap.apply.part_file import PartFile
+from crossgap.apply.source_files import SourceFile
+from crossgap.apply.stream import Stream
+from crossgap.apply.whole_files import WholeFile
+
+__all__ = ["FileRecord", "apply_to_files", "journal_of", "part_of"]
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_ENDS = 1 << 16  # bytes at either end of a file that tell it from others; the end of a Parquet file is its footer
+
+Progress = Callable[[int, int, str], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileRecord:
+    """What was done to files.
+
+    Parameters
+    ----------
+    closer
+        SHA-256 of the closer.
+    source, output
+        What was read and written.
+    files
+        How many files that was.
+    rows, groups
+        Rows in all, and of each group of the source.
+    treated_as
+        For each group the group of the closer that moved it; None where its rows passed unchanged.
+    zero_rows
+        Rows of zeros, which have no direction and stay zero.
+    kept_rows
+        Rows of other groups, which passed unchanged.
+    resumed_from
+        Rows that an earlier run had written.
+    bytes
+        The size of the output.
+    notes
+        What was not copied, in sentences.
+    """
+
+    closer: str
+    source: tuple[str, ...]
+    output: str
+    files: int
+    rows: int
+    groups: dict[str, int]
+    treated_as: dict[str, str | None]
+    zero_rows: int
+    kept_rows: int
+    resumed_from: int
+    bytes: int
+    notes: tuple[str, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain data."""
+        return {**vars(self), "source": list(self.source), "notes": list(self.notes)}
+
+
+def part_of(output: Path) -> Path:
+    """Return where an unfinished output is made."""
+    return output.with_name(f".{output.name}.crossgap-part")
+
+
+def journal_of(output: Path) -> Path:
+    """Return where it is noted how far an unfinished output has come."""
+    return output.with_name(f".{output.name}.crossgap-journal")
+
+
+def apply_to_files(plan: FilePlan, *, restart: bool = False, progress: Progress | None = None) -> FileRecord:
+    """Move all rows of all files of a plan, and return what was done.
+
+    A run that was stopped (killed, interrupted, out of disk) is gone on with by calling this again with the same plan:
+    the result has the same bytes as one of a run that was not stopped. ``restart`` begins anew.
+
+    Raises
+    ------
+    ValueError
+        If another run works on the same output, an unfinished one was begun with something else, or a row cannot be
+        moved; then nothing is left behind.
+    OSError
+        If the disk is full or the output cannot be written; what is done is kept.
+    """
+    header = {
+        "closer": plan.digest,
+        "source": [_identity(file) for file in plan.files],
+        "options": {"treated_as": dict(plan.treated_as), "steps": [getattr(job, "step", 0) for job in plan.jobs]},
+    }
+    part = part_of(plan.output)
+    journal = Journal(journal_of(plan.output), header, output=plan.output, part=part, restart=restart)
+    try:
+        return _Run(plan, part, journal, restart, progress or _silent).run()
+    except ValueError:
+        _remove(part)
+        journal.remove()
+        raise
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        kept = sum(entry["rows"] for entry in journal.entries)
+        raise OSError(
+            f"{str(plan.output)!r} cannot be written ({str(error.strerror).lower()}), and {kept} of {plan.rows} rows are "
+            f"kept; free some space and run the same again to go on."
+        ) from error
+    finally:
+        journal.close()
+
+
+class _Run:
+    """One run: what is done already, what is left, and the name at the end."""
+
+    def __init__(self, plan: FilePlan, part: Path, journal: Journal, restart: bool, progress: Progress):
+        self._plan, self._part, self._journal, self._progress = plan, part, journal, progress
+        self._done = 0
+        if restart or (not journal.entries and part.exists()):
+            _remove(part)
+
+    def run(self) -> FileRecord:
+        """Write what is missing, give the output its name, and say what was done."""
+        plan = self._plan
+        if not self._part.exists():
+            if self._is_named():
+                self._journal.remove()
+                return self._record(plan.rows)
+            self._journal.entries.clear()
+            if plan.is_folder and plan.output.exists():
+                raise IsADirectoryError(
+                    f"{str(plan.output)!r} is a folder that exists already; give a new name, or remove it first."
+                )
+            if plan.is_folder:
+                self._part.mkdir()
+        resumed_from = 0
+        for number, job in enumerate(plan.jobs):
+            place = self._part / plan.files[number].name if plan.is_folder else self._part
+            entries = self._entries(number, place)
+            begun = sum(entry["rows"] for entry in entries)
+            resumed_from += begun
+            self._done += begun
+            if any("done" in entry for entry in entries):
+                continue
+            if isinstance(job, WholeFile):
+                self._write_whole(number, job, place)
+            else:
+                self._write_stream(number, job, place, entries)
+        os.replace(self._part, plan.output)
+        _sync_folder(plan.output.parent)
+        self._journal.remove()
+        return self._record(resumed_from)
+
+    def _is_named(self) -> bool:
+        """Whether an earlier run came to its end, and only its journal is left."""
+        done = [entry for entry in self._journal.entries if "done" in entry]
+        return len(done) == len(self._plan.jobs) and self._plan.output.exists()
+
+    def _entries(self, number: int, place: Path) -> list[dict[str, Any]]:
+        """Return what the journal says of a file, as far as the bytes are there."""
+        size = place.stat().st_size if place.exists() else -1
+        own = [entry for entry in self._journal.entries if entry["file"] == number]
+        return own if all(entry["stop"] <= size for entry in own) else []
+
+    def _write_whole(self, number: int, job: WholeFile, place: Path) -> None:
+        self._progress(self._done, self._plan.rows, self._plan.files[number].name)
+        zero_rows = job.write(self._plan.mover, place)
+        size = place.stat().st_size
+        self._journal.add([{"file": number, "rows": job.rows, "zero_rows": zero_rows, "stop": size, "done": True}])
+        self._done += job.rows
+
+    def _write_stream(self, number: int, job: Stream, place: Path, entries: list[dict[str, Any]]) -> None:
+        plan = self._plan
+        head = job.begin(plan.mover, plan.digest)
+        steps = [(entry["start"], entry["note"]) for entry in entries]
+        first = sum(entry["rows"] for entry in entries)
+        with PartFile(place, entries[-1]["stop"] if entries else 0, self._journal) as file:
+            if not entries:
+                file.append([head])
+            with closing(in_order(job.encode, job.chunks(first))) as encoded:
+                for step in encoded:
+                    entry = {"file": number, "rows": step.rows, "zero_rows": step.zero_rows, "start": file.stop}
+                    steps.append((file.stop, step.note))
+                    file.append(step.pieces, {**entry, "note": step.note})
+                    self._done += step.rows
+                    self._progress(self._done, plan.rows, plan.files[number].name)
+            file.append([job.end(steps)])
+            file.finish()
+            job.check(place)
+            self._journal.add([{"file": number, "rows": 0, "zero_rows": 0, "stop": file.stop, "done": True}])
+
+    def _record(self, resumed_from: int) -> FileRecord:
+        plan = self._plan
+        outputs = [plan.output / file.name for file in plan.files] if plan.is_folder else [plan.output]
+        return FileRecord(
+            closer=plan.digest,
+            source=plan.sources,
+            output=str(plan.output),
+            files=len(plan.files),
+            rows=plan.rows,
+            groups=dict(plan.groups),
+            treated_as=dict(plan.treated_as),
+            zero_rows=sum(entry["zero_rows"] for entry in self._journal.entries),
+            kept_rows=sum(rows for name, rows in plan.groups.items() if plan.treated_as[name] is None),
+            resumed_from=resumed_from,
+            bytes=sum(path.stat().st_size for path in outputs),
+            notes=plan.notes,
+        )
+
+
+def _identity(file: SourceFile) -> dict[str, Any]:
+    """Return what tells a file from others, and from itself once it has changed."""
+    size = file.location.size()
+    ends = hashlib.sha256()
+    with file.location.open() as opened:
+        ends.update(opened.read(_ENDS))
+        opened.seek(max(0, size - _ENDS))
+        ends.update(opened.read(_ENDS))
+    local = file.location.filesystem is None
+    changed = os.stat(file.location.path).st_mtime_ns if local else None
+    return {"name": file.name, "group": file.group, "size": size, "changed": changed, "ends": ends.hexdigest()}
+
+
+def _remove(part: Path) -> None:
+    if part.is_dir():
+        shutil.rmtree(part)
+    else:
+        part.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Bring a new name to the disk, where the system can."""
+    if hasattr(os, "O_DIRECTORY"):
+        opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(opened)
+        finally:
+            os.close(opened)
+
+
+def _silent(done: int, total: int, text: str) -> None:
+    """Take news of progress, and say nothing."""

@@ -1,0 +1,144 @@
+"""What a run has written so far, line by line, so that the next one goes on where it was stopped.
+
+    {"crossgap": "apply", "closer": ..., "source": ..., ...}     what the run is
+    {"run": 4711}                                                 the process that works on it
+    {"file": 0, "rows": 8192, "stop": 8459712, ...}               rows that are on the disk, and how far they reach
+
+A line is written after the bytes that it tells of are on the disk. The file is locked while a run works; the lock goes
+with the process, however it ends.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, BinaryIO
+
+if sys.platform == "win32":
+    import msvcrt
+else:
+    import fcntl
+
+__all__ = ["Journal"]
+
+_FAR = 1 << 40  # where Windows locks a byte that nobody reads
+_TOLD = {"closer": "another closer", "source": "another source, or one that has changed", "options": "other options"}
+
+
+class Journal:
+    """The open, locked journal of one output.
+
+    Parameters
+    ----------
+    path
+        Where it is.
+    header
+        What the run is: ``closer``, ``source`` and ``options``, as JSON.
+    output, part
+        What is being made, for messages, and where; a journal without that tells of nothing that could be lost.
+    restart
+        Forget what an earlier run did.
+
+    Raises
+    ------
+    ValueError
+        If another run works on the same output, or an unfinished one was begun with something else.
+    """
+
+    def __init__(self, path: Path, header: dict[str, Any], *, output: Path, part: Path, restart: bool = False):
+        self.path = path
+        self.entries: list[dict[str, Any]] = []
+        self._output = output
+        self._file = self._locked()
+        try:
+            lines = [] if restart else self._lines()
+            changed = next((told for key, told in _TOLD.items() if lines and lines[0].get(key) != header[key]), None)
+            if changed is not None and part.exists():
+                raise ValueError(
+                    f"{str(output)!r} was begun with {changed}; give what it was begun with, or begin anew with "
+                    f"--restart (restart=True), which removes {str(part)!r} and what was done."
+                )
+            if lines and changed is None:
+                self.entries = [line for line in lines[1:] if "run" not in line]
+            else:
+                self._file.truncate(0)
+                self._file.seek(0)
+                self._append([{"crossgap": "apply", **header}])
+            self._append([{"run": os.getpid()}])
+        except BaseException:
+            self.close()
+            raise
+
+    def add(self, entries: Sequence[dict[str, Any]]) -> None:
+        """Write entries down for good."""
+        self._append(entries)
+        os.fsync(self._file.fileno())
+        self.entries += entries
+
+    def close(self) -> None:
+        """Let go of the file, which stays."""
+        self._file.close()
+
+    def remove(self) -> None:
+        """Let go of the file and remove it: there is nothing to go on with."""
+        if sys.platform == "win32":
+            self._file.close()
+        self.path.unlink(missing_ok=True)
+        self._file.close()
+
+    def _append(self, entries: Sequence[dict[str, Any]]) -> None:
+        self._file.write(b"".join(json.dumps(entry, separators=(",", ":")).encode() + b"\n" for entry in entries))
+        self._file.flush()
+
+    def _locked(self) -> BinaryIO:
+        while True:
+            file = open(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666), "r+b")
+            try:
+                _lock(file)
+            except OSError as error:
+                lines = self._read(file)
+                file.close()
+                pids = [line["run"] for line in lines if "run" in line]
+                process = f" (process {pids[-1]})" if pids else ""
+                raise ValueError(
+                    f"another run{process} is writing {str(self._output)!r}; wait until it is done, or give another "
+                    f"output."
+                ) from error
+            # a run that ended meanwhile has removed the file that is locked here
+            if self.path.exists() and os.path.samestat(os.fstat(file.fileno()), self.path.stat()):
+                return file
+            file.close()
+
+    def _lines(self) -> list[dict[str, Any]]:
+        """Return the lines that are whole, and cut off what is not: the last one may have been under way."""
+        lines = self._read(self._file)
+        self._file.seek(0)
+        whole = 0
+        for _ in lines:
+            whole += len(self._file.readline())
+        self._file.truncate(whole)
+        self._file.seek(whole)
+        return lines
+
+    def _read(self, file: Any) -> list[dict[str, Any]]:
+        file.seek(0)
+        lines = []
+        for text in file.read().split(b"\n")[:-1]:
+            try:
+                line = json.loads(text)
+            except ValueError:
+                break
+            if not isinstance(line, dict) or not (lines or line.get("crossgap") == "apply"):
+                break
+            lines.append(line)
+        return lines
+
+
+def _lock(file: Any) -> None:
+    """Lock a file for this process alone, or fail at once."""
+    if sys.platform == "win32":
+        file.seek(_FAR)
+        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+    else:
+        fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)

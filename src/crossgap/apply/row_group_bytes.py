@@ -1,0 +1,186 @@
+"""One row group of a Parquet file as bytes: the column of vectors from an array, the other columns by pyarrow.
+
+pyarrow spends far longer on the levels of nested numbers than on the numbers. Where no vector is null and all are of one
+length, the levels are the same in every row group of as many rows, and so is every byte but the numbers: pyarrow writes
+one such chunk, its pages are found, and from then on only the numbers are put in their places.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from threading import Lock
+from typing import Any
+
+import numpy as np
+
+from crossgap.apply.parquet_footer import MAGIC, chunk_start, columns_of, joined, read_footer, row_groups_of, shifted
+from crossgap.apply.thrift_compact import Struct, read_struct
+
+__all__ = ["RowGroupBytes", "vector_array"]
+
+_ITEM_SIZES = (2, 4, 8)
+_PLAIN, _UNCOMPRESSED = 0, 0
+_PAGE_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, eq=False)
+class _Chunk:
+    """A chunk of vectors as pyarrow wrote it: its bytes, where in them the numbers lie, and its row group."""
+
+    data: bytes
+    spans: Sequence[tuple[int, int]]
+    row_group: Struct
+
+
+class RowGroupBytes:
+    """Turns rows into the bytes of a row group, with offsets as in a file that begins with it (after the magic).
+
+    Parameters
+    ----------
+    schema
+        The Arrow schema of the file; its column ``vector`` says of which type and length the vectors are.
+    compression
+        The codec of each other column, by the name of its leaf in Parquet; those not named take zstd.
+    """
+
+    def __init__(self, schema: Any, compression: dict[str, str]):
+        self.schema = schema
+        self._place = schema.get_field_index("vector")
+        self._vector = schema.field(self._place)
+        self._others = schema.remove(self._place).remove_metadata()
+        self._compression = compression
+        self._leaves_before = _leaf_count([schema.field(i) for i in range(self._place)])
+        self._leaves = [column for column in _leaf_names(self._others)]
+        self._chunks: dict[int, _Chunk | None] = {}
+        self._one_at_a_time = Lock()  # pyarrow takes many times the memory of what it writes
+
+    def footer(self) -> Struct:
+        """Return the footer of a file of this schema without rows."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        sink = pa.BufferOutputStream()
+        with pq.ParquetWriter(sink, self.schema):
+            pass
+        return read_footer(memoryview(sink.getvalue()).cast("B"))
+
+    def encode(self, vectors: np.ndarray, others: Any) -> tuple[list[Any], Struct]:
+        """Return pieces of bytes that make up the row group, and what the footer says of it.
+
+        Parameters
+        ----------
+        vectors
+            The column ``vector``, (n, d) in the type of the schema.
+        others
+            A table of the other columns, of as many rows.
+        """
+        pieces, row_group = self._vector_pieces(vectors)
+        if not self._leaves:
+            return pieces, row_group
+        data = self._written(others, self._others, compression=self._codecs(), use_dictionary=True)
+        (other,) = row_groups_of(read_footer(data))
+        columns = columns_of(other)
+        stop = len(data) - 8 - int.from_bytes(data[-8:-4], "little")
+        middle = stop if self._leaves_before == len(columns) else chunk_start(columns[self._leaves_before])
+        start = len(MAGIC)
+        length = sum(len(piece) for piece in pieces)
+        before = columns[: self._leaves_before]
+        after = columns_of(shifted(other, length))[self._leaves_before :]
+        own = columns_of(shifted(row_group, middle - start))
+        pieces = [data[start:middle], *pieces, data[middle:stop]]
+        return pieces, joined(row_group, other, [*before, *own, *after])
+
+    def _vector_pieces(self, vectors: np.ndarray) -> tuple[list[Any], Struct]:
+        n = len(vectors)
+        with self._one_at_a_time:
+            if n not in self._chunks:
+                self._chunks[n] = self._chunk_of(vectors)
+        chunk = self._chunks[n]
+        if chunk is None:
+            data, row_group = self._vector_chunk(vectors)
+            return [data], row_group
+        numbers = memoryview(np.ascontiguousarray(vectors).reshape(-1).view(np.uint8))
+        pieces, at, done = [], 0, 0
+        for start, stop in chunk.spans:
+            pieces += [memoryview(chunk.data)[at:start], numbers[done : done + stop - start]]
+            done += stop - start
+            at = stop
+        return [*pieces, memoryview(chunk.data)[at:]], chunk.row_group
+
+    def _chunk_of(self, vectors: np.ndarray) -> _Chunk | None:
+        """Write a chunk by pyarrow and find its numbers; None where they do not lie in it as they are in memory."""
+        data, row_group = self._vector_chunk(vectors)
+        spans = _number_spans(data, columns_of(row_group)[0], vectors.dtype.itemsize)
+        held = b"".join(data[start:stop] for start, stop in spans)
+        return _Chunk(data, spans, row_group) if held == vectors.tobytes() else None
+
+    def _vector_chunk(self, vectors: np.ndarray) -> tuple[bytes, Struct]:
+        import pyarrow as pa
+
+        schema = pa.schema([self._vector])
+        table = pa.table([vector_array(vectors, self._vector.type)], schema=schema)
+        data = self._written(table, schema, compression="none", use_dictionary=False, write_statistics=False)
+        (row_group,) = row_groups_of(read_footer(data))
+        stop = len(data) - 8 - int.from_bytes(data[-8:-4], "little")
+        return bytes(data[len(MAGIC) : stop]), row_group
+
+    def _written(self, table: Any, schema: Any, **options: Any) -> memoryview:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        sink = pa.BufferOutputStream()
+        with pq.ParquetWriter(sink, schema, store_schema=False, data_page_size=_PAGE_BYTES, **options) as writer:
+            writer.write_table(table, row_group_size=len(table))
+        return memoryview(sink.getvalue()).cast("B")
+
+    def _codecs(self) -> dict[str, str]:
+        return {leaf: self._compression.get(leaf, "zstd") for leaf in self._leaves}
+
+
+def vector_array(vectors: np.ndarray, kind: Any) -> Any:
+    """Return rows (n, d) as an Arrow array of a type of lists, of fixed size or not."""
+    import pyarrow as pa
+
+    n, d = vectors.shape
+    values = pa.array(np.ascontiguousarray(vectors).reshape(-1))
+    if pa.types.is_fixed_size_list(kind):
+        return pa.FixedSizeListArray.from_arrays(values, type=kind)
+    large = pa.types.is_large_list(kind)
+    offsets = pa.array(np.arange(0, (n + 1) * d, d, dtype=np.int64 if large else np.int32))
+    return (pa.LargeListArray if large else pa.ListArray).from_arrays(offsets, values, type=kind)
+
+
+def _number_spans(data: bytes, column: Struct, itemsize: int) -> list[tuple[int, int]]:
+    """Return where the numbers of each page lie: at its end, after the levels."""
+    spans: list[tuple[int, int]] = []
+    meta = column.get(3)
+    if meta.get(4) != _UNCOMPRESSED or itemsize not in _ITEM_SIZES:
+        return spans
+    at = 0
+    while at < len(data):
+        head, body = read_struct(data, at)
+        at = body + head.get(3)
+        page = head.get(5) or head.get(8)  # of version 1 or 2
+        if page is None or page.get(2 if head.get(5) else 4) != _PLAIN:
+            return []
+        spans.append((at - page.get(1) * itemsize, at))
+    return spans
+
+
+def _leaf_count(fields: Sequence[Any]) -> int:
+    import pyarrow as pa
+
+    return len(_leaf_names(pa.schema(fields)))
+
+
+def _leaf_names(schema: Any) -> list[str]:
+    """Return the names that the leaves of a schema have in Parquet."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    if not len(schema):
+        return []
+    sink = pa.BufferOutputStream()
+    with pq.ParquetWriter(sink, schema):
+        pass
+    columns = pq.read_metadata(pa.BufferReader(sink.getvalue())).schema
+    return [columns.column(i).path for i in range(len(columns))]

@@ -1,0 +1,121 @@
+"""Rows of a store: which of the closer's groups each belongs to, and a block of them moved."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from crossgap.apply.store_record import StoreTask
+from crossgap.apply.vector_mover import VectorMover
+from crossgap.close.closer import Closer
+
+__all__ = ["GroupNames", "count_groups", "gives_unit_rows", "move_rows", "store_mover"]
+
+KEPT = ""  # the name, for the mover, of rows that are copied as they are
+
+
+class GroupNames:
+    """From what a store says of a row to the group of the closer, or None for a row that is kept as it is."""
+
+    def __init__(self, task: StoreTask) -> None:
+        self._known = task.closer.groups_
+        self._aliases: Mapping[str, str] = task.aliases
+        self._keep_others = task.keep_others
+        for own in (*task.aliases.values(), *((task.group,) if task.group is not None else ())):
+            if own not in self._known:
+                raise ValueError(
+                    f"there is no group {own!r} in the closer, which was fitted on {', '.join(self._known)}; name one "
+                    f"of those."
+                )
+
+    def find(self, name: object, role: object = None) -> str | None:
+        """Return the closer's group of a row of this modality and role.
+
+        ``modality/role`` is looked for first, then the modality alone; aliases go before the closer's own names.
+
+        Raises
+        ------
+        LookupError
+            If the closer has no such group, with its name.
+        """
+        names = [str(name)] if name is not None else []
+        if names and role not in (None, ""):
+            names.insert(0, f"{name}/{role}")
+        for candidate in names:
+            own = self._aliases.get(candidate, candidate)
+            if own in self._known:
+                return own
+        if self._keep_others:
+            return None
+        raise LookupError(names[0] if names else "")
+
+
+def count_groups(
+    counts: Mapping[tuple[object, object], int], names: GroupNames, task: StoreTask, *, where: str
+) -> tuple[dict[str, int], int]:
+    """Return rows of each of the closer's groups and rows that are kept, from counts by modality and role.
+
+    Raises
+    ------
+    ValueError
+        If rows are of a group that the closer does not know.
+    """
+    found: Counter[str] = Counter()
+    unknown: Counter[str] = Counter()
+    kept = 0
+    for (name, role), count in counts.items():
+        try:
+            own = names.find(name, role)
+        except LookupError as error:
+            unknown[str(error.args[0])] += count
+            continue
+        if own is None:
+            kept += count
+        else:
+            found[own] += count
+    if unknown:
+        name, count = unknown.most_common(1)[0]
+        what = f"of the group {name!r}" if name else f"without {task.group_field!r}"
+        raise ValueError(
+            f"{where}: {count} rows are {what}, but the closer knows {', '.join(task.closer.groups_)}, so nothing was "
+            f"written; say which group they are with --as (aliases=), where groups are named with --group-field "
+            f"(group_field=), the group of all rows with --group (group=), or let them pass unchanged with "
+            f"--keep-others (keep_others=True)."
+        )
+    return {own: found[own] for own in task.closer.groups_ if own in found}, kept
+
+
+def move_rows(
+    mover: VectorMover, rows: np.ndarray, groups: Sequence[str | None], *, where: str, first: int = 0
+) -> tuple[np.ndarray, int]:
+    """Return a block of rows (n, d) moved, each as its group asks, in its own type, and how many were all zeros.
+
+    Rows of group None are copied. ``where`` names the block in messages, and ``first`` is the number of its first row.
+    """
+    names = list(dict.fromkeys(groups))
+    place = {name: number for number, name in enumerate(names)}
+    number = np.array([place[name] for name in groups], np.intp) if len(names) > 1 else None
+    moved, zeros = mover.move(rows, [name or KEPT for name in names], number, first=first, where=where)
+    return moved, len(zeros)
+
+
+def store_mover(closer: Closer, groups: Mapping[str, int], kept: int, *, where: str) -> VectorMover:
+    """Return what moves the rows of these groups, and copies those that are kept.
+
+    Raises
+    ------
+    ValueError
+        If there are no rows, or rows of these groups would be of several dimensions once they are moved.
+    """
+    if not groups and not kept:
+        raise ValueError(f"{where} holds no rows, so there is nothing to move; check the name.")
+    return VectorMover(closer, {**{name: name for name in groups}, **({KEPT: None} if kept else {})})
+
+
+def gives_unit_rows(closer: Closer) -> bool:
+    """Say whether moved rows have length 1, by moving a few."""
+    rows = np.random.default_rng(0).normal(size=(4, closer.n_features_in_))
+    lengths = np.concatenate(
+        [np.sqrt(np.vecdot(moved, moved)) for moved in (closer.move(rows, g) for g in closer.groups_)]
+    )
+    return bool(np.abs(lengths - 1).max() < 1e-5)

@@ -1,0 +1,143 @@
+"""What a mixed search says: close it, leave it, or not enough data; and why shares are not those of the corpus."""
+
+from dataclasses import dataclass
+
+from crossgap.close.tasks import CLOSE, LEAVE, NOT_ENOUGH
+from crossgap.evaluate.comparison import decide, signed, told
+from crossgap.evaluate.evaluation import MEASURED, Verdict
+from crossgap.evaluate.share_causes import ShareCauses
+from crossgap.results import Measurement
+
+__all__ = ["SHARE_TOLERANCE", "MixedNumbers", "mixed_verdict"]
+
+SHARE_TOLERANCE = 0.05
+
+
+@dataclass(frozen=True, kw_only=True)
+class MixedNumbers:
+    """The numbers of one group of queries that the verdict rests on.
+
+    Parameters
+    ----------
+    queries, names, k
+        The group that searches, the groups of the corpus, and the length of the list.
+    measurements
+        Shares, fairness and NDCG, before, after and their difference.
+    causes
+        What remains of the excess of each group after closing; empty where it was not taken apart.
+    """
+
+    queries: str
+    names: tuple[str, ...]
+    k: int
+    measurements: tuple[Measurement, ...]
+    causes: tuple[ShareCauses, ...] = ()
+
+    def find(self, name: str, version: str, group: str | None = None) -> Measurement | None:
+        """Return the number of this name and version at the length of the list."""
+        groups = (self.queries,) if group is None else (self.queries, group)
+        for found in self.measurements:
+            same = found.name == name and found.groups == groups and found.value is not None
+            if same and found.options.get("k") == self.k and found.options.get("version") == version:
+                return found
+        return None
+
+
+def mixed_verdict(numbers: MixedNumbers, *, changes: bool) -> Verdict:
+    """Say in one sentence what to do for one group of queries, and in a second why shares still differ."""
+    if not changes:
+        return _as_is(numbers)
+    gain, fairer = numbers.find("ndcg_at_k", "difference"), numbers.find("modality_fairness", "difference")
+    better, nearer = decide(gain), decide(fairer)
+    shares = _shares(numbers)
+    if fairer is not None and fairer.interval is None:
+        decision, why = NOT_ENOUGH, "there are too few items for an interval"
+    elif gain is None:
+        decision = CLOSE if nearer == CLOSE else NOT_ENOUGH if nearer == NOT_ENOUGH else LEAVE
+        why = "no ids say which rows are right, so only the shares speak"
+    elif better == CLOSE:
+        decision, why = CLOSE, f"NDCG@{numbers.k} rises by {signed(gain)} to {_after(numbers)}"
+    elif better == LEAVE:
+        decision, why = LEAVE, f"NDCG@{numbers.k} falls by {signed(gain)} to {_after(numbers)}"
+    elif nearer == CLOSE:
+        decision, why = (
+            CLOSE,
+            f"shares come nearer to those of the corpus, and NDCG@{numbers.k} changes by {signed(gain)}",
+        )
+    elif better == NOT_ENOUGH:
+        decision, why = NOT_ENOUGH, f"the change of NDCG@{numbers.k}, {signed(gain)}, may be a gain or a loss"
+    else:
+        decision, why = LEAVE, f"NDCG@{numbers.k} changes by {signed(gain)} and shares come no nearer"
+    sentence = f"{numbers.queries} queries: {decision}: {why}; {shares}."
+    reason = _why_not(numbers)
+    return Verdict(groups=(numbers.queries,), decision=decision, sentence=sentence + (f" {reason}" if reason else ""))
+
+
+def _as_is(numbers: MixedNumbers) -> Verdict:
+    parts = [
+        f"{name} takes {told(numbers.find('modality_share_at_k', 'as is', name))} of the top {numbers.k}, of "
+        f"{_corpus_share(numbers, name):.3f} of the corpus"
+        for name in numbers.names
+    ]
+    ndcg = numbers.find("ndcg_at_k", "as is")
+    score = "" if ndcg is None else f"; NDCG@{numbers.k} {told(ndcg)}"
+    return Verdict(
+        groups=(numbers.queries,), decision=MEASURED, sentence=f"{numbers.queries} queries: {', '.join(parts)}{score}."
+    )
+
+
+def _shares(numbers: MixedNumbers) -> str:
+    """Tell the share of the group that is most under-represented before."""
+    name = min(numbers.names, key=lambda name: _share(numbers, "before", name) - _corpus_share(numbers, name))
+    return (
+        f"the share of {name} in the top {numbers.k} goes from "
+        f"{_share(numbers, 'before', name):.3f} to {told(numbers.find('modality_share_at_k', 'after', name))}, of "
+        f"{_corpus_share(numbers, name):.3f} of the corpus"
+    )
+
+
+def _why_not(numbers: MixedNumbers) -> str:
+    """Say why a share is further than the tolerance from that of the corpus after closing; empty where none is."""
+    excess = {name: _share(numbers, "after", name) - _corpus_share(numbers, name) for name in numbers.names}
+    name = max(excess, key=lambda name: excess[name])
+    if max(abs(value) for value in excess.values()) <= SHARE_TOLERANCE:
+        return ""
+    text = f"{name} still takes {excess[name]:+.3f} more than its share of the corpus"
+    cause = next((cause for cause in numbers.causes if cause.group == name), None)
+    if cause is None:
+        return f"{text}."
+    parts = ", ".join(
+        f"{label} {getattr(cause, part):+.3f}"
+        for part, label in (
+            ("right_answers", "right answers"),
+            ("level", "level of the scores"),
+            ("spread", "spread of the scores"),
+            ("rest", "near neighbours and hubs"),
+        )
+    )
+    return f"{text}, mostly since {_BECAUSE[cause.main].format(name=name)} ({parts})."
+
+
+_BECAUSE = {
+    "right_answers": "the right answers are there",
+    "level": "scores of {name} are still higher on average",
+    "spread": "scores of {name} spread wider, so the extremes lie there, which no shift of the means can mend",
+    "rest": "{name} holds near neighbours or hubs of the queries, which no shift of the means can mend",
+}
+
+
+def _share(numbers: MixedNumbers, version: str, name: str) -> float:
+    found = numbers.find("modality_share_at_k", version, name)
+    return 0.0 if found is None or found.value is None else found.value
+
+
+def _corpus_share(numbers: MixedNumbers, name: str) -> float:
+    for version in ("as is", "before"):
+        found = numbers.find("modality_share_at_k", version, name)
+        if found is not None:
+            return float(found.options["corpus_share"])
+    return 0.0
+
+
+def _after(numbers: MixedNumbers) -> str:
+    return told(numbers.find("ndcg_at_k", "after"))

@@ -1,0 +1,138 @@
+"""C1, C2: what moving the centres together repairs on rows that it has not seen, and what it leaves."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from crossgap import measure
+from crossgap.close import Closer, MeanRemoval, Translation
+from crossgap.close.comparison import CandidateRow, Change, compare
+from crossgap.explain.finding import Finding
+from crossgap.explain.two_groups import TwoGroups
+from crossgap.explain.wording import percent, with_bounds
+from crossgap.measure.certainty import interval
+from crossgap.results import Measurement
+
+__all__ = ["held_out_repair"]
+
+_FOLDS = 2
+_LIST = 10
+_NEAR_BLIND = 0.05  # of the corpus share: blind to modality, for practice
+_TOLD = {
+    "centroid_distance": {},
+    "alignment": {},
+    "recall_at_k": {"k": 1},
+    "modality_share_excess": {"k": _LIST},
+    "ndcg_at_k": {"k": _LIST},
+}
+_DEEDS = {"mean_removal": "Removing each group's own mean", "translation": "A pure translation to one centre"}
+
+
+def held_out_repair(two: TwoGroups) -> Iterator[Finding]:
+    """Say what removing each group's mean does, then what moving both centres to one point does.
+
+    Fitted on one half of the items and judged on the other, in turn.
+    """
+    closers: dict[str, Closer] = {"mean_removal": MeanRemoval(), "translation": Translation()}
+    found = compare(two.embeddings, closers, folds=_FOLDS, replicates=two.replicates, level=two.level, seed=two.seed)
+    for name, closer in closers.items():
+        row = found.row(name)
+        if row.reason is not None:
+            yield Finding.skipped(name, two.names, row.reason)
+        else:
+            yield _finding(two, name, closer, row, found.samples[name][("centroid_distance", two.names)])
+
+
+def _finding(two: TwoGroups, name: str, closer: Closer, row: CandidateRow, gaps: np.ndarray | str) -> Finding:
+    gap = _one(row, "centroid_distance", *two.names)
+    bounds = None
+    if isinstance(gaps, np.ndarray) and len(gaps) > 1:
+        within = interval(float(gaps[0]), gaps[1:], level=two.level, lowest=0.0, highest=2.0)
+        bounds = within.low, within.high
+    learned = _gap_on_its_own_rows(two, closer)
+    return Finding(
+        name=name,
+        groups=two.names,
+        sentence=f"{_DEEDS[name]}, learned on one half of the items and judged on the other, "
+        f"{_told(two, row, bounds, learned)}",
+        value=gap.after,
+        interval=bounds,
+        evidence=(
+            *_evidence(two, name, row),
+            two.number("centroid_distance", learned, after=name, held_out=False),
+        ),
+    )
+
+
+def _told(two: TwoGroups, row: CandidateRow, bounds: tuple[float, float] | None, learned: float) -> str:
+    x, y = two.names
+    gap = _one(row, "centroid_distance", x, y)
+    told = [
+        f"brings the gap from {gap.before:.3f} to {with_bounds(gap.after or 0.0, bounds)} ({learned:.3f} on the rows "
+        f"that it learned from)"
+    ]
+    recalls = [_one(row, "recall_at_k", *way) for way in ((x, y), (y, x))]
+    if all(change.after is not None for change in recalls):
+        ways = [f"{_signed(change)} from {change.before:.3f} ({' to '.join(change.groups)})" for change in recalls]
+        told.append(f"changes recall@1 by {', '.join(ways)}")
+    excess = [_one(row, "modality_share_excess", *way) for way in ((x, y), (y, x))]
+    share = _corpus_share(two)
+    shares = [
+        f"{change.groups[1]} in the top {_LIST} of {change.groups[0]} from {_share(share, change.before)} to "
+        f"{_share(share, change.after)}"
+        for change in excess
+    ]
+    told.append(f"takes {' and '.join(shares)} (a blind search: {percent(share)})")
+    partners = _one(row, "alignment", x, y)
+    if partners.after is not None:
+        told.append(f"and leaves partners at a mean squared distance of {partners.after:.3f} ({partners.before:.3f})")
+    blind = all(abs(change.after or 0.0) <= _NEAR_BLIND for change in excess)
+    return ", ".join(told) + ("." if blind else ". What still keeps the lists apart is no offset.")
+
+
+def _evidence(two: TwoGroups, name: str, row: CandidateRow) -> Iterator[Measurement]:
+    """Yield what was measured before and after, and the change with its interval."""
+    for change in row.changes:
+        if change.name not in _TOLD:
+            continue
+        options = {**_TOLD[change.name], "held_out": True, "folds": _FOLDS}
+        if change.after is None or change.before is None:
+            reason = change.reason or "it has no value"
+            yield Measurement(name=change.name, groups=change.groups, value=None, options=options, reason=reason)
+            continue
+        yield two.number(change.name, change.before, *change.groups, after="none", **options)
+        yield two.number(change.name, change.after, *change.groups, after=name, **options)
+        yield Measurement(
+            name=change.name,
+            groups=change.groups,
+            value=change.difference,
+            interval=change.interval,
+            options={"after": name, "change": True, **options},
+        )
+
+
+def _gap_on_its_own_rows(two: TwoGroups, closer: Closer) -> float:
+    """Centroid distance of all rows after a closer that was fitted on them: what over-fitting would show."""
+    closer.fit_embeddings(two.embeddings)
+    x, y = (closer.move(rows, name) for rows, name in zip(two.rows, two.names, strict=True))
+    return float(measure.centroid_distance(x, y))
+
+
+def _one(row: CandidateRow, name: str, *groups: str) -> Change:
+    found = row.find(name, *groups)
+    return found or Change(name=name, groups=groups, before=None, after=None, reason="it was not measured")
+
+
+def _corpus_share(two: TwoGroups) -> float:
+    """Share of the other group in what a row of a half can find, mean over both groups."""
+    n, m = (len(rows) / _FOLDS for rows in two.rows)
+    return (m / (n + m - 1) + n / (n + m - 1)) / 2
+
+
+def _share(expected: float, excess: float | None) -> str:
+    return percent(min(1.0, max(0.0, expected + (excess or 0.0))))
+
+
+def _signed(change: Change) -> str:
+    told = f"{change.difference:+.3f}"
+    return told if change.interval is None else f"{told} [{change.interval[0]:+.3f}, {change.interval[1]:+.3f}]"

@@ -1,0 +1,99 @@
+"""The recipe that is printed moves rows as the closer does, where crossgap cannot be imported."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from crossgap.close.closer_file import write_closer
+from crossgap.close.corruption import Corruption
+from crossgap.close.mean_removal import MeanRemoval
+from crossgap.close.plain_json import write_plain_json
+from crossgap.close.recipe import numpy_recipe
+from crossgap.close.score_standardisation import ScoreStandardisation
+
+WITHOUT_CROSSGAP = """
+import sys
+sys.modules["crossgap"] = None  # so that an import of it fails
+names = {}
+exec(compile(open("recipe.py").read(), "recipe.py", "exec"), names)
+import numpy
+for group in sys.argv[1:]:
+    numpy.save(group + "_moved.npy", names["move"](numpy.load(group + ".npy"), group))
+"""
+
+
+def written(closer, path):
+    (write_plain_json if path.suffix == ".json" else write_closer)(closer, path)
+    return numpy_recipe(closer, path)
+
+
+@pytest.mark.parametrize("name", ["closer.safetensors", "closer.json"])
+@pytest.mark.parametrize("label", ["mean removal", "gap direction", "coral", "realign"])
+def test_it_runs_in_a_process_of_its_own(closers, pairs, tmp_path, label, name):
+    closer = closers(label)
+    written(closer, tmp_path / name)
+    (tmp_path / "recipe.py").write_text(numpy_recipe(closer, name), encoding="utf-8")
+    for group in ("image", "text"):
+        np.save(tmp_path / f"{group}.npy", pairs.of(group).astype(np.float32))
+    command = [sys.executable, "-W", "error", "-c", WITHOUT_CROSSGAP, "image", "text"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    for group in ("image", "text"):
+        found = np.load(tmp_path / f"{group}_moved.npy")
+        expected = closer.move(pairs.of(group).astype(np.float32), group)
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["closer.safetensors", "closer.json"])
+def test_it_moves_as_every_linear_closer(linear_closer, pairs, tmp_path, name):
+    if isinstance(linear_closer, ScoreStandardisation) and name != "closer.json":
+        pytest.skip("its file lists no steps")
+    names: dict = {}
+    exec(written(linear_closer, tmp_path / name), names)  # noqa: S102
+    for group in ("image", "text"):
+        found = names["move"](pairs.of(group), group)
+        np.testing.assert_allclose(found, linear_closer.move(pairs.of(group), group), rtol=0, atol=1e-12)
+
+
+def test_it_is_about_ten_lines(linear_closer):
+    lines = [line for line in numpy_recipe(linear_closer, "closer.json").splitlines() if line]
+    assert len(lines) <= 16
+    assert max(map(len, lines)) < 120
+
+
+def test_a_mean_takes_ten_lines(closers):
+    assert len([line for line in numpy_recipe(closers("mean removal"), "closer.json").splitlines() if line]) == 10
+
+
+def test_names_cannot_break_out(tmp_path, rng):
+    group = "x'\nimport os  # \u202e"
+    closer = MeanRemoval().fit(rng.normal(size=(4, 3)), groups=[group] * 4)
+    path = tmp_path / 'it\'s "here"\n.safetensors'
+    write_closer(closer, path)
+    text = numpy_recipe(closer, path)
+    assert text.isascii()
+    assert not any(line.startswith("import os") for line in text.splitlines())
+    names: dict = {}
+    exec(text, names)  # noqa: S102
+    X = rng.normal(size=(4, 3))
+    np.testing.assert_allclose(names["move"](X, group), closer.move(X, group), atol=1e-14)
+
+
+def test_what_has_no_recipe(rng):
+    X = rng.normal(size=(200, 100))
+    with pytest.raises(TypeError, match="Corruption does not"):
+        numpy_recipe(Corruption().fit(X))
+    closer = ScoreStandardisation().fit(X)
+    with pytest.raises(ValueError, match="file of ScoreStandardisation lists no steps, since they would take much"):
+        numpy_recipe(closer)
+    assert "closer.json" in numpy_recipe(closer, "closer.json")
+
+
+def test_the_header_is_enough_to_know_the_groups(closers, tmp_path):
+    from safetensors import safe_open
+
+    with safe_open(write_closer(closers("mean removal"), tmp_path / "c"), "numpy") as file:
+        assert json.loads(file.metadata()["crossgap"])["groups"] == ["image", "text"]
