@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import crossgap
-from crossgap import losses, measure
+from crossgap import close, losses, measure
 from crossgap.train import CollapseAlarm, config
 from crossgap.train.loss_terms import LOSSES
 
@@ -113,6 +113,23 @@ def test_every_loss_stands_in_the_conventions():
             parameters = inspect.signature(getattr(losses, name)).parameters
             marks = [letter for letter, keyword in (("r", "rows"), ("f", "fused")) if keyword in parameters]
             assert lines[name].split() == (marks or ["–"]), f"{name}: r says that it takes rows, f that it takes fused"
+
+
+def test_every_closer_stands_in_the_conventions():
+    page = CONVENTIONS.read_text(encoding="utf-8")
+    told = set(re.findall(r"`(\w+)[`(]", page))
+    closers = {name: kind for name in close.__all__ if isinstance(kind := getattr(close, name), type)}
+    closers = {name: kind for name, kind in closers.items() if issubclass(kind, close.Closer)}
+    frames = {"Closer", "LinearCloser", "MomentCloser"}
+    functions = {name for name in close.__all__ if name.endswith(("_scores", "_offsets"))}
+    missing = (set(closers) - frames | functions) - told
+    assert not missing, f"docs/conventions.md says nothing of {', '.join(sorted(missing))}"
+    lines = dict(re.findall(r"^\| `(\w+)` \| ([pbl ]*) ?\| ", page.split("## Closers")[1], re.MULTILINE))
+    for name in set(closers) - frames:
+        kind = closers[name]
+        marks = set(lines[name].split())
+        assert ("l" in marks) == issubclass(kind, close.LinearCloser), f"{name}: l says that it is linear"
+        assert ("b" in marks) == ("partial_fit" in dir(kind)), f"{name}: b says that it takes batches"
 
 
 # the guide for training

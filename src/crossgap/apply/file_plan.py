@@ -1,9 +1,11 @@
 """What a run over files would do, found out before anything is written."""
 
 import os
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -38,8 +40,8 @@ class FilePlan:
         The closer, and what tells it from others.
     sources
         The sources as they were given.
-    output
-        A file, or a folder of files of the same names.
+    output, given
+        A file, or a folder of files of the same names; and the same as it was given, for messages.
     is_folder
         Whether it is a folder.
     files, jobs
@@ -56,6 +58,7 @@ class FilePlan:
     digest: str
     sources: tuple[str, ...]
     output: Path
+    given: str
     is_folder: bool
     files: tuple[SourceFile, ...]
     jobs: tuple[ParquetStream | NpyStream | WholeFile, ...]
@@ -83,6 +86,40 @@ class FilePlan:
     def vector_bytes(self) -> int:
         """What the vectors alone will take in the output."""
         return sum(job.rows * self.mover.moved_dimension * job.dtype.itemsize for job in self.jobs)
+
+    @property
+    def dtype(self) -> str:
+        """The types of the vectors."""
+        return ", ".join(dict.fromkeys(str(job.dtype) for job in self.jobs))
+
+    @property
+    def free_bytes(self) -> int:
+        """What is free where the output goes."""
+        return shutil.disk_usage(self.output.parent).free
+
+    @property
+    def fits(self) -> bool:
+        """Whether the vectors alone find room."""
+        return self.vector_bytes <= self.free_bytes
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain data."""
+        return {
+            "closer": self.digest,
+            "source": list(self.sources),
+            "output": self.given,
+            "files": len(self.files),
+            "rows": self.rows,
+            "groups": dict(self.groups),
+            "treated_as": dict(self.treated_as),
+            "dimension": self.dimension,
+            "moved_dimension": self.mover.moved_dimension,
+            "dtype": self.dtype,
+            "source_bytes": self.source_bytes,
+            "vector_bytes": self.vector_bytes,
+            "fits": self.fits,
+            "notes": list(self.notes),
+        }
 
     def samples(self, rows: int = 1000) -> dict[str, GroupSample]:
         """Move the first few rows of each group, ``rows`` in all, and say how far they move."""
@@ -168,6 +205,7 @@ def plan_files(
         digest=closer_digest(closer),
         sources=tuple(os.fspath(source) for source in sources),
         output=path,
+        given=os.fspath(output),
         is_folder=found.is_folder,
         files=found.files,
         jobs=jobs,
@@ -232,5 +270,6 @@ def _check_output(path: Path, given: str | os.PathLike[str], files: Sequence[Sou
         raise FormatError(f"the output {shown!r} must end in {suffix}, as the source does; give such a name.")
     if not os.access(path.parent, os.W_OK | os.X_OK):
         raise PermissionError(
-            f"{shown!r} cannot be written, since this user may not write in {str(path.parent)!r}; choose another folder."
+            f"{shown!r} cannot be written, since this user may not write in {str(path.parent)!r}; choose another "
+            f"folder."
         )

@@ -1,6 +1,7 @@
 """Files moved by a closer: streamed in constant memory, whole or not at all, and gone on with after a stop.
 
-    OUT.parquet is made as .OUT.parquet.crossgap-part, beside .OUT.parquet.crossgap-journal, and takes its name at the end
+    .OUT.crossgap-part      what is made, until it takes the name OUT
+    .OUT.crossgap-journal   how far it has come
 
 A source of several files becomes a folder, made in the same way.
 """
@@ -11,19 +12,21 @@ import os
 import shutil
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from threadpoolctl import threadpool_limits
+
 from crossgap.apply.file_plan import FilePlan
-from crossgap.apply.journal import Journal
+from crossgap.apply.file_record import FileRecord
+from crossgap.apply.journal import Journal, read_entries
 from crossgap.apply.overlap import in_order
 from crossgap.apply.part_file import PartFile
 from crossgap.apply.source_files import SourceFile
 from crossgap.apply.stream import Stream
 from crossgap.apply.whole_files import WholeFile
 
-__all__ = ["FileRecord", "apply_to_files", "journal_of", "part_of"]
+__all__ = ["apply_to_files", "finished_rows"]
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _ENDS = 1 << 16  # bytes at either end of a file that tell it from others; the end of a Parquet file is its footer
@@ -31,58 +34,12 @@ _ENDS = 1 << 16  # bytes at either end of a file that tell it from others; the e
 Progress = Callable[[int, int, str], None]
 
 
-@dataclass(frozen=True, kw_only=True)
-class FileRecord:
-    """What was done to files.
-
-    Parameters
-    ----------
-    closer
-        SHA-256 of the closer.
-    source, output
-        What was read and written.
-    files
-        How many files that was.
-    rows, groups
-        Rows in all, and of each group of the source.
-    treated_as
-        For each group the group of the closer that moved it; None where its rows passed unchanged.
-    zero_rows
-        Rows of zeros, which have no direction and stay zero.
-    kept_rows
-        Rows of other groups, which passed unchanged.
-    resumed_from
-        Rows that an earlier run had written.
-    bytes
-        The size of the output.
-    notes
-        What was not copied, in sentences.
-    """
-
-    closer: str
-    source: tuple[str, ...]
-    output: str
-    files: int
-    rows: int
-    groups: dict[str, int]
-    treated_as: dict[str, str | None]
-    zero_rows: int
-    kept_rows: int
-    resumed_from: int
-    bytes: int
-    notes: tuple[str, ...]
-
-    def as_json(self) -> dict[str, Any]:
-        """Return plain data."""
-        return {**vars(self), "source": list(self.source), "notes": list(self.notes)}
-
-
-def part_of(output: Path) -> Path:
+def _part_of(output: Path) -> Path:
     """Return where an unfinished output is made."""
     return output.with_name(f".{output.name}.crossgap-part")
 
 
-def journal_of(output: Path) -> Path:
+def _journal_of(output: Path) -> Path:
     """Return where it is noted how far an unfinished output has come."""
     return output.with_name(f".{output.name}.crossgap-journal")
 
@@ -106,10 +63,11 @@ def apply_to_files(plan: FilePlan, *, restart: bool = False, progress: Progress 
         "source": [_identity(file) for file in plan.files],
         "options": {"treated_as": dict(plan.treated_as), "steps": [getattr(job, "step", 0) for job in plan.jobs]},
     }
-    part = part_of(plan.output)
-    journal = Journal(journal_of(plan.output), header, output=plan.output, part=part, restart=restart)
+    part = _part_of(plan.output)
+    journal = Journal(_journal_of(plan.output), header, output=plan.output, part=part, restart=restart)
     try:
-        return _Run(plan, part, journal, restart, progress or _silent).run()
+        with threadpool_limits(limits=1, user_api="blas"):  # the threads of a run are enough, and sums stay the same
+            return _Run(plan, part, journal, restart, progress or _silent).run()
     except ValueError:
         _remove(part)
         journal.remove()
@@ -119,11 +77,16 @@ def apply_to_files(plan: FilePlan, *, restart: bool = False, progress: Progress 
             raise
         kept = sum(entry["rows"] for entry in journal.entries)
         raise OSError(
-            f"{str(plan.output)!r} cannot be written ({str(error.strerror).lower()}), and {kept} of {plan.rows} rows are "
+            f"{plan.given!r} cannot be written ({str(error.strerror).lower()}), and {kept} of {plan.rows} rows are "
             f"kept; free some space and run the same again to go on."
         ) from error
     finally:
         journal.close()
+
+
+def finished_rows(plan: FilePlan) -> int:
+    """Return how many rows of a stopped run are kept, to be gone on with."""
+    return sum(entry.get("rows", 0) for entry in read_entries(_journal_of(plan.output)))
 
 
 class _Run:
@@ -145,7 +108,7 @@ class _Run:
             self._journal.entries.clear()
             if plan.is_folder and plan.output.exists():
                 raise IsADirectoryError(
-                    f"{str(plan.output)!r} is a folder that exists already; give a new name, or remove it first."
+                    f"{plan.given!r} is a folder that exists already; give a new name, or remove it first."
                 )
             if plan.is_folder:
                 self._part.mkdir()
@@ -211,7 +174,7 @@ class _Run:
         return FileRecord(
             closer=plan.digest,
             source=plan.sources,
-            output=str(plan.output),
+            output=plan.given,
             files=len(plan.files),
             rows=plan.rows,
             groups=dict(plan.groups),

@@ -1,7 +1,7 @@
 """float16 to float32 and back, in less than half the time of NumPy's casts and with the same bits.
 
-NumPy converts one number at a time, into fresh memory. Here the way up is a look into a table of all 65,536 numbers, and the way down a few
-steps on whole blocks, whose rounding is done by one addition in float32.
+NumPy converts one number at a time, into fresh memory. Here the way up is a look into a table of all 65,536 numbers,
+and the way down a few steps on whole blocks, whose rounding is done by one addition in float32.
 """
 
 import numpy as np

@@ -20,7 +20,7 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-__all__ = ["Journal"]
+__all__ = ["Journal", "read_entries"]
 
 _FAR = 1 << 40  # where Windows locks a byte that nobody reads
 _TOLD = {"closer": "another closer", "source": "another source, or one that has changed", "options": "other options"}
@@ -93,11 +93,11 @@ class Journal:
 
     def _locked(self) -> BinaryIO:
         while True:
-            file = open(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666), "r+b")
+            file = os.fdopen(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666), "r+b")
             try:
                 _lock(file)
             except OSError as error:
-                lines = self._read(file)
+                lines = _whole_lines(file)
                 file.close()
                 pids = [line["run"] for line in lines if "run" in line]
                 process = f" (process {pids[-1]})" if pids else ""
@@ -111,8 +111,8 @@ class Journal:
             file.close()
 
     def _lines(self) -> list[dict[str, Any]]:
-        """Return the lines that are whole, and cut off what is not: the last one may have been under way."""
-        lines = self._read(self._file)
+        """Return the lines that are whole, and cut off what is not."""
+        lines = _whole_lines(self._file)
         self._file.seek(0)
         whole = 0
         for _ in lines:
@@ -121,18 +121,28 @@ class Journal:
         self._file.seek(whole)
         return lines
 
-    def _read(self, file: Any) -> list[dict[str, Any]]:
-        file.seek(0)
-        lines = []
-        for text in file.read().split(b"\n")[:-1]:
-            try:
-                line = json.loads(text)
-            except ValueError:
-                break
-            if not isinstance(line, dict) or not (lines or line.get("crossgap") == "apply"):
-                break
-            lines.append(line)
-        return lines
+
+def read_entries(path: Path) -> list[dict[str, Any]]:
+    """Return what a journal that nobody needs to hold says of rows; nothing where there is none."""
+    if not path.exists():
+        return []
+    with open(path, "rb") as file:
+        return [line for line in _whole_lines(file)[1:] if "run" not in line]
+
+
+def _whole_lines(file: BinaryIO) -> list[dict[str, Any]]:
+    """Return the lines that are whole and make sense; the last one may have been under way."""
+    file.seek(0)
+    lines: list[dict[str, Any]] = []
+    for text in file.read().split(b"\n")[:-1]:
+        try:
+            line = json.loads(text)
+        except ValueError:
+            break
+        if not isinstance(line, dict) or not (lines or line.get("crossgap") == "apply"):
+            break
+        lines.append(line)
+    return lines
 
 
 def _lock(file: Any) -> None:

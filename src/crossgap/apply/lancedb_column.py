@@ -127,6 +127,7 @@ class MovedColumn:
         self._table.add_columns(pa.field(self._closed, kind, metadata={_KEY: json.dumps(self._journal).encode()}))
 
     def _add_row_keys(self) -> None:
+        self._table.checkout_latest()
         self._table.add_columns({_ROW_KEY: "uuid()"})
 
     def _write(self, rows: int, before: int) -> tuple[int, int]:
@@ -189,6 +190,7 @@ class MovedColumn:
         return replace(facts, zero_rows=zeros, resumed_from=before, notes=self._notes(zeros, switched=False))
 
     def _check_whole(self) -> None:
+        self._table.checkout_latest()
         left = self._table.count_rows(self._lacking)
         if left:
             raise ValueError(

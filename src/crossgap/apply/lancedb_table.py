@@ -74,9 +74,10 @@ def _lance_errors(source: str) -> Iterator[None]:
         yield
     except RuntimeError as error:
         why = " ".join(str(error).split(", /")[0].split())[:300]
-        raise OSError(
-            f"{source!r} could not be read or written by LanceDB ({why}); check the folder and its space."
-        ) from error
+        mend = "check the folder and its space"
+        if "conflict" in why:
+            mend = "another program wrote to it at the same moment, so run the same command again"
+        raise OSError(f"{source!r} could not be read or written by LanceDB ({why}); {mend}.") from error
 
 
 def _chosen_column(schema: Any, journals: Mapping[str, Mapping[str, str]], task: StoreTask) -> str:

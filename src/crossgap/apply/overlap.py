@@ -2,7 +2,7 @@
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
@@ -23,7 +23,7 @@ def worker_count() -> int:
     return max(1, min(_MOST_WORKERS, cores))
 
 
-def in_order(work: Callable[[T], R], items: Iterable[T], workers: int | None = None) -> Iterator[R]:
+def in_order(work: Callable[[T], R], items: Iterable[T], workers: int | None = None) -> Generator[R]:
     """Yield ``work(item)`` for each item, in order, with a few items under way in threads.
 
     Items are drawn in the thread of the caller, never more than two ahead of each worker. The work must let go of the

@@ -2,10 +2,10 @@
 
     PAR1 | row group | row group | ... | footer | length of the footer | PAR1
 
-A row group knows where it lies in the file only by the offsets in the footer. So a row group that pyarrow wrote into
-memory can be appended to a file as it is, once its offsets are moved; ``shifted`` does that, and ``footer_bytes`` writes
-the one footer of them all. Nothing within a row group is an offset into the file, as long as there are no page indexes
-and no Bloom filters; those that write here ask for none.
+Where a row group lies in the file is said by the offsets in the footer alone. So one that pyarrow wrote into memory can
+be appended to a file as it is, once its offsets are moved; ``shifted`` does that, and ``footer_bytes`` writes the one
+footer of them all. Nothing within a row group is an offset into the file, as long as there are no page indexes and no
+Bloom filters; those that write here ask for none.
 """
 
 from copy import deepcopy

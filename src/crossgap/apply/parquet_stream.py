@@ -1,8 +1,7 @@
 """A Parquet file in fixed steps of rows: read in small batches, moved, and turned into row groups as bytes."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 

@@ -32,7 +32,7 @@ class PartFile:
         self.stop = stop
         self._path = path
         self._journal = journal
-        self._file = open(os.open(path, os.O_RDWR | os.O_CREAT, 0o666), "r+b", buffering=0)
+        self._file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o666), "r+b", buffering=0)
         self._file.truncate(stop)
         self._file.seek(stop)
         self._waiting: list[dict[str, Any]] = []

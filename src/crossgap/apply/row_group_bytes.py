@@ -1,8 +1,8 @@
 """One row group of a Parquet file as bytes: the column of vectors from an array, the other columns by pyarrow.
 
-pyarrow spends far longer on the levels of nested numbers than on the numbers. Where no vector is null and all are of one
-length, the levels are the same in every row group of as many rows, and so is every byte but the numbers: pyarrow writes
-one such chunk, its pages are found, and from then on only the numbers are put in their places.
+pyarrow spends far longer on the levels of nested numbers than on the numbers. Where no vector is null and all are of
+one length, the levels are the same in every row group of as many rows, and so is every byte but the numbers: pyarrow
+writes one such chunk, its pages are found, and from then on only the numbers are put in their places.
 """
 
 from collections.abc import Sequence
@@ -49,7 +49,7 @@ class RowGroupBytes:
         self._others = schema.remove(self._place).remove_metadata()
         self._compression = compression
         self._leaves_before = _leaf_count([schema.field(i) for i in range(self._place)])
-        self._leaves = [column for column in _leaf_names(self._others)]
+        self._leaves = _leaf_names(self._others)
         self._chunks: dict[int, _Chunk | None] = {}
         self._one_at_a_time = Lock()  # pyarrow takes many times the memory of what it writes
 
@@ -98,7 +98,7 @@ class RowGroupBytes:
         if chunk is None:
             data, row_group = self._vector_chunk(vectors)
             return [data], row_group
-        numbers = memoryview(np.ascontiguousarray(vectors).reshape(-1).view(np.uint8))
+        numbers = np.ascontiguousarray(vectors).reshape(-1).view(np.uint8).data
         pieces, at, done = [], 0, 0
         for start, stop in chunk.spans:
             pieces += [memoryview(chunk.data)[at:start], numbers[done : done + stop - start]]

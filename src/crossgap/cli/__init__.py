@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from crossgap import __version__
+from crossgap.cli.apply import apply
 from crossgap.cli.close import close
 from crossgap.cli.demo import demo
 from crossgap.cli.doctor import doctor
@@ -65,6 +66,6 @@ def _before_commands(
 ) -> None: ...
 
 
-for _command in (demo, doctor, measure, explain, close, export, train, reproduce):
+for _command in (demo, doctor, measure, explain, close, apply, export, train, reproduce):
     app.command()(_command)
 app.add_typer(evaluate, name="evaluate")

@@ -10,22 +10,15 @@ from crossgap import __version__
 from crossgap.close.closer import Closer
 from crossgap.close.comparison import NONE, CandidateRow, Comparison, Progress, compare
 from crossgap.close.cross_fitting import fewest_items
-from crossgap.close.judged_quantities import Key
-from crossgap.close.tasks import NOT_ENOUGH, TaskVerdict, share_distance, task_verdicts
+from crossgap.close.purpose_scores import SCORES, lowest_overlap, score_values
+from crossgap.close.tasks import NOT_ENOUGH, TaskVerdict, task_verdicts
 from crossgap.data.embeddings import Embeddings
 from crossgap.errors import DegenerateError
 from crossgap.measure.certainty import LEAST_ITEMS, interval
 from crossgap.results import to_json
 
-__all__ = ["SCORES", "TOLERANCE", "Choice", "Trial", "choose", "judge", "lowest_overlap", "score_values"]
+__all__ = ["TOLERANCE", "Choice", "Trial", "choose", "judge"]
 
-SCORES = {
-    "mixed-ndcg": "NDCG@10 of a search over all groups, mean over the groups that search",
-    "mixed-fairness": "1 - distance of the shares in the top 10 from those in the corpus, mean over groups that search",
-    "recall": "recall@1 across groups, mean over directions",
-    "zero-shot": "accuracy of labels by class vectors of another group",
-    "alignment": "minus the mean squared distance of matched pairs",
-}
 BETTER, NOT_BETTER, ORDER_LOST, NOT_TRIED = "better", "not better", "order lost", "not tried"
 TOLERANCE = 0.35  # mean removal keeps 0.68 to 0.90 of the ten nearest rows on the real sets that it was measured on
 
@@ -284,39 +277,6 @@ def judge(
         judged=None if name == NONE else name,
         comparison=found,
     )
-
-
-def score_values(values: Mapping[Key, np.ndarray | str], score: str) -> np.ndarray:
-    """Return a score of one candidate, (1 + replicates,), the first without resampling; higher is better.
-
-    Raises
-    ------
-    DegenerateError
-        If it has no value on this source.
-    """
-    if score == "mixed-fairness":
-        queries = dict.fromkeys(groups[0] for name, groups in values if name == "modality_share_excess")
-        return 1 - np.mean([share_distance(values, name) for name in queries], axis=0)
-    quantity = {
-        "mixed-ndcg": "ndcg_at_k",
-        "recall": "recall_at_k",
-        "zero-shot": "label_accuracy",
-        "alignment": "alignment",
-    }[score]
-    parts = [part for (name, _), part in values.items() if name == quantity]
-    numbers = [part for part in parts if not isinstance(part, str)]
-    if not numbers:
-        needs = "labels that both groups share" if score == "zero-shot" else "pairs, and here nothing pairs"
-        raise DegenerateError(
-            f"the score {score!r} needs {needs} ({parts[0]}); choose another one: mixed-fairness needs neither."
-        )
-    mean = np.mean(numbers, axis=0)
-    return -mean if score == "alignment" else mean
-
-
-def lowest_overlap(row: CandidateRow) -> float:
-    """Return the lowest share of the ten nearest rows that a group keeps."""
-    return min(change.after for change in row.all_of("neighbour_overlap") if change.after is not None)
 
 
 def _chosen_from(found: Comparison, score: str, tolerance: float) -> Choice:

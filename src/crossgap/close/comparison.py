@@ -216,9 +216,9 @@ def compare(
     Notes
     -----
     Cost for each candidate and fold: about ten products of all rows with all rows, and a logistic regression (LDA
-    above 2000 rows of a group in a fold). Whole orders (Spearman, Kendall) are taken of at most 500 rows of a group in a
-    fold against all others, and "match_auroc" of at most 1000 items, drawn at random. Every score is a cosine, of moved
-    rows too that were not brought to length 1; ``ScoreStandardisation`` is judged by its standardised cosines.
+    above 2000 rows of a group in a fold). Whole orders (Spearman, Kendall) are taken of at most 500 rows of a group in
+    a fold against all others, and "match_auroc" of at most 1000 items, drawn at random. Every score is a cosine, also
+    of moved rows that were not brought to length 1; ``ScoreStandardisation`` is judged by its standardised cosines.
 
     References
     ----------

@@ -10,7 +10,7 @@ import numpy as np
 from crossgap import __version__
 from crossgap.close.affine_step import AffineStep
 from crossgap.close.closer import Closer
-from crossgap.close.linear_steps import linear_steps_of, removed_directions
+from crossgap.close.linear_steps import linear_steps_of
 from crossgap.close.whole_file import write_whole
 from crossgap.errors import MissingExtraError
 
@@ -81,13 +81,7 @@ def _model(steps: Sequence[AffineStep], *, closer: Closer, group: str) -> Any:
     width = int(closer.n_features_in_)
     for number, step in enumerate(steps):
         name = f"step{number}"
-        removed = removed_directions(closer, step)
-        if removed is not None:
-            arrays[f"{name}_basis"], arrays[f"{name}_basis_transposed"] = removed, removed.T
-            shares = add("MatMul", rows, f"{name}_basis_transposed", to=f"{name}_shares")
-            part = add("MatMul", shares, f"{name}_basis", to=f"{name}_part")
-            rows = add("Sub", rows, part, to=f"{name}_rest")
-        elif step.matrix is not None:
+        if step.matrix is not None:
             full = step.matrix.ndim == 2
             arrays[f"{name}_matrix"] = step.matrix.T if full else step.matrix
             rows = add("MatMul" if full else "Mul", rows, f"{name}_matrix", to=f"{name}_turned")

@@ -15,6 +15,7 @@ __all__ = ["CLOSE", "LEAVE", "MATTERS", "NOT_ENOUGH", "TaskVerdict", "share_dist
 CLOSE, LEAVE, NOT_ENOUGH = "close it", "leave it", "not enough data"
 MATTERS = 0.05  # a change of a score that a user would notice
 _SHARE_OFF = 0.05  # of the places of a list
+_STANDARDISES_SCORES = "ScoreStandardisation"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -171,22 +172,24 @@ def _shares(found: Comparison, row: CandidateRow, queries: str) -> str:
     others = [
         one for one in row.all_of("modality_share_excess") if one.groups[0] == queries and one.groups[1] != queries
     ]
-    worst = max(others, key=lambda one: abs(one.before or 0.0), default=None)
+    worst = max(others, key=lambda one: abs(one.after or 0.0), default=None)
     if worst is None or worst.before is None or worst.after is None:
         return ""
     other = worst.groups[1]
     of_corpus = found.sizes[other] / (sum(found.sizes.values()) - int(found.settings["folds"]))
     before, after = (max(0.0, of_corpus + excess) for excess in (worst.before, worst.after))
     text = f"; {other} fills {before:.1%} of the top 10 before, {after:.1%} after, and is {of_corpus:.1%} of the corpus"
-    if max(abs(one.after or 0.0) for one in others) <= _SHARE_OFF:
+    if abs(worst.after) <= _SHARE_OFF:
         return text
+    if worst.after > _SHARE_OFF:
+        return f"{text}: now favoured, by more than {_SHARE_OFF}"
     return f"{text}: still more than {_SHARE_OFF} off{_why_unfair(row, queries)}"
 
 
 def _why_unfair(row: CandidateRow, queries: str) -> str:
     """Name what is left between the groups: an offset, or a difference in shape that no offset makes."""
     distances = [one for one in row.all_of("centroid_distance") if queries in one.groups]
-    if not distances:
+    if not distances or row.closer == _STANDARDISES_SCORES:
         return ""
     left = max(distances, key=lambda one: one.after or 0.0)
     shape = row.find("frechet_covariance_part", *left.groups)
@@ -197,5 +200,6 @@ def _why_unfair(row: CandidateRow, queries: str) -> str:
         return f", since an offset is left ({offset})"
     return (
         f"; the offset is gone ({offset}), but each group varies along directions of its own (Fréchet covariance part "
-        f"{shape.after:.2f}), so that its rows stay nearer to each other; what acts on that is crossgap.close.ScoreStandardisation"
+        f"{shape.after:.2f}), so that its rows stay nearer to each other; crossgap.close.{_STANDARDISES_SCORES} acts "
+        f"on that"
     )

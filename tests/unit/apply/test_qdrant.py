@@ -79,7 +79,7 @@ def test_vectors_move_and_all_else_stays(client):
     assert [point.payload for point in new] == [point.payload for point in old]
     # cosine collections hold unit rows, which is what a closer begins with
     expected = _closer().transform(_rows(), groups=GROUPS)
-    np.testing.assert_allclose([point.vector for point in new], expected, atol=2e-7)
+    np.testing.assert_allclose([point.vector for point in new], expected, atol=1e-6)
     np.testing.assert_allclose(
         [point.vector for point in old], _rows() / np.linalg.norm(_rows(), axis=1)[:, None], atol=1e-6
     )
@@ -129,7 +129,7 @@ def test_a_run_that_was_stopped_goes_on(client):
     record = _apply(client, batch=10)
     assert (record.resumed_from, record.written) == (28, 32)
     expected = _closer().transform(_rows(), groups=GROUPS)
-    np.testing.assert_allclose([p.vector for p in _points(client, "photos_closed")], expected, atol=2e-7)
+    np.testing.assert_allclose([p.vector for p in _points(client, "photos_closed")], expected, atol=1e-6)
 
 
 def test_progress_counts_up(client):
@@ -200,7 +200,7 @@ def test_named_vectors_others_and_ids():
     new = {point.id: point for point in _points(client, "shop_closed")}
     assert list(new) == ids
     moved = closer.transform(np.array([rows[0], rows[30]]), groups=["image", "text"])
-    np.testing.assert_allclose([new[ids[0]].vector["clip"], new[ids[3]].vector["clip"]], moved, atol=2e-7)
+    np.testing.assert_allclose([new[ids[0]].vector["clip"], new[ids[3]].vector["clip"]], moved, atol=1e-6)
     assert new[ids[0]].vector["other"] == [3.0, 4.0]
     assert new[ids[1]].vector["clip"] == [0.0] * D
     assert new[ids[1]].vector["words"] == sparse
@@ -229,12 +229,10 @@ def test_modality_and_role_is_looked_for_first():
     client.upsert("p", points)
     assert _apply(client, "p", closer).groups == {"image": 20, "text/query": 20, "text/document": 20}
     expected = closer.transform(rows, groups=groups)
-    np.testing.assert_allclose([p.vector for p in _points(client, "p_closed")], expected, atol=2e-7)
+    np.testing.assert_allclose([p.vector for p in _points(client, "p_closed")], expected, atol=1e-6)
+    client.overwrite_payload("p", {"modality": "text"}, points=list(range(20, 60)))
     with pytest.raises(ValueError, match="40 rows are of the group 'text', but the closer knows image, text/query"):
-        _apply(client, "p", closer, output="q", group_field="modality", aliases={"text/query": "image"}) if False else (
-            client.overwrite_payload("p", {"modality": "text"}, points=list(range(20, 60))),
-            _apply(client, "p", closer, output="q"),
-        )
+        _apply(client, "p", closer, output="q")
     client.close()
 
 
@@ -248,7 +246,7 @@ def test_unknown_groups_stop_before_anything_is_written(client):
     assert (record.kept_rows, record.groups) == (3, {"image": 17, "text": 40})
     old, new = _points(client, "photos"), _points(client, "photos_closed")
     for number in (3, 4, 5):
-        np.testing.assert_allclose(old[number].vector, new[number].vector, atol=1e-7)
+        np.testing.assert_allclose(old[number].vector, new[number].vector, atol=1e-6)
 
 
 def test_a_point_without_a_group(client):
@@ -261,7 +259,7 @@ def test_one_group_for_all(client):
     record = _apply(client, group="text")
     assert record.groups == {"text": N}
     expected = _closer().transform(_rows(), groups=["text"] * N)
-    np.testing.assert_allclose([p.vector for p in _points(client, "photos_closed")], expected, atol=2e-7)
+    np.testing.assert_allclose([p.vector for p in _points(client, "photos_closed")], expected, atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -420,6 +418,8 @@ def test_settings_and_indexes_of_a_server_are_copied(client, monkeypatch):
     assert indexed[1][1].lookup is True
 
 
+# a client that finds its folder locked leaves the file of the lock open
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_folder(tmp_path):
     with pytest.raises(FileNotFoundError, match="is no folder of Qdrant in local mode"):
         apply_to_store(_closer(), f"qdrant:{tmp_path}/nope/photos")

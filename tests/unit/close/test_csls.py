@@ -50,7 +50,7 @@ def test_on_real_pairs_it_gains_also_with_a_bank_of_other_queries(coco):
     plain = np.mean(np.argmax(x[:250] @ y[:250].T, axis=1) == np.arange(250))
     other = np.mean(np.argmax(csls_scores(x[:250], y[:250], x[250:]), axis=1) == np.arange(250))
     own = np.mean(np.argmax(csls_scores(x[:250], y[:250], x[:250]), axis=1) == np.arange(250))
-    assert (plain, other, own) == pytest.approx((0.652, 0.672, 0.688), abs=0.005)
+    assert (plain, other, own) == pytest.approx((0.640, 0.672, 0.688), abs=0.005)
     assert own >= other  # which is why a bank of test queries is to be recorded
 
 
