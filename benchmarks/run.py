@@ -15,7 +15,9 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-JOBS = ("uniformity", "recall", "spectrum", "separability", "streaming_mean", "large_file", "start_up", "losses")
+JOBS = (
+    "uniformity", "recall", "spectrum", "separability", "streaming_mean", "large_file", "start_up", "losses", "apply",
+)  # fmt: skip
 MET = {True: "yes", False: "**no**", None: ""}
 LIBRARIES = ("OMP", "OPENBLAS", "MKL", "VECLIB")
 ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in LIBRARIES}

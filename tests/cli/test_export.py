@@ -9,6 +9,8 @@ import crossgap
 from crossgap.close.closer_file import write_closer
 from crossgap.close.corruption import Corruption
 from crossgap.close.mean_removal import MeanRemoval
+from crossgap.close.plain_json import to_plain_json
+from crossgap.close.pretrained import save_pretrained
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +62,12 @@ def test_faiss(here, closer, fitted, vectors, tmp_path):
     moved = fitted.move(vectors[0], "image")
     expected = np.argsort(-(moved @ moved.T), axis=1)[:, 0]
     np.testing.assert_array_equal(index.search(vectors[0], 1)[1][:, 0], expected)
+
+
+def test_a_folder(here, fitted, tmp_path):
+    folder = save_pretrained(fitted, tmp_path / "shared")
+    here("export", folder, "-o", tmp_path / "closer.json").check_success()
+    assert (tmp_path / "closer.json").read_text() == to_plain_json(fitted)
 
 
 def test_one_json_document(here, closer, tmp_path):

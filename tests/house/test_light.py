@@ -10,6 +10,7 @@ import pytest
 LIMIT = 0.3
 HEAVY = {"numpy", "torch", "sklearn", "scipy", "pyarrow", "fsspec", "safetensors", "array_api_compat", "pandas"}
 HELP = ["-m", "crossgap", "--help"]
+COMMANDS = ("demo", "doctor", "measure", "explain", "close", "apply", "evaluate", "export", "train", "reproduce")
 
 
 def _modules_after(code: str) -> set[str]:
@@ -41,8 +42,8 @@ def test_help_loads_no_heavy_library():
     code = """
 import sys
 from crossgap.cli import main
-for words in (["--help"], ["measure", "--help"], ["explain", "--help"], ["train", "--help"], ["reproduce", "--help"]):
-    sys.argv = ["crossgap", *words]
+for words in ([], ["measure"], ["explain"], ["close"], ["apply"], ["evaluate"], ["export"], ["train"], ["reproduce"]):
+    sys.argv = ["crossgap", *words, "--help"]
     try:
         main()
     except SystemExit as left:
@@ -73,11 +74,11 @@ def test_it_starts_in_time(command):
 def test_help_says_what_there_is():
     done = subprocess.run([sys.executable, *HELP], capture_output=True, text=True, check=True)
     assert done.stderr == ""
-    for word in ("demo", "doctor", "measure", "explain", "train", "reproduce", "SOURCE", "Exit codes"):
+    for word in (*COMMANDS, "SOURCE", "Exit codes"):
         assert word in " ".join(done.stdout.split())
 
 
-@pytest.mark.parametrize("command", ["demo", "doctor", "measure", "explain", "train", "reproduce"])
+@pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_help_on_every_option(command):
     done = subprocess.run([sys.executable, "-m", "crossgap", command, "-h"], capture_output=True, text=True, check=True)
     assert done.stderr == ""

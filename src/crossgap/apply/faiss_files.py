@@ -39,17 +39,20 @@ class IndexFiles:
         if not self.new.exists() or self._task.restart:
             if self.new.exists() and not self._mine():
                 raise ValueError(
-                    f"{str(self.new)!r} exists and was not made here, so it is left as it is; give another output."
+                    f"{str(self.new)!r} exists and was not made here, so it is left as it is; give another "
+                    f"--output (output=)."
                 )
             return False
         if not self._mine():
             raise ValueError(
-                f"{str(self.new)!r} exists and was not made here, so it is left as it is; give another output."
+                f"{str(self.new)!r} exists and was not made here, so it is left as it is; give another "
+                f"--output (output=)."
             )
         if self._said["closer"] != closer_digest(self._task.closer) or self._said["stamp"] != _stamp(self.old):
             raise ValueError(
                 f"{str(self.new)!r} was made with another closer, or {str(self.old)!r} has changed since; write it "
-                f"anew with restart, or give another output."
+                f"anew with --restart (restart=True), or give another "
+                f"--output (output=)."
             )
         return True
 

@@ -142,8 +142,8 @@ class _Index:
         task, n = self._task, len(self._rows)
         if (task.group is None) == (task.groups_file is None):
             raise ValueError(
-                f"an index says nothing of the groups of its rows; give either the group of all rows with group, or a "
-                f"file of one name a row with groups_file ({n} rows)."
+                f"an index says nothing of the groups of its rows; give either the group of all rows with "
+                f"--group (group=), or a file of one name a row with --groups-file (groups_file=); there are {n} rows."
             )
         if task.group is not None:
             return [task.group], np.zeros(n, np.intp)

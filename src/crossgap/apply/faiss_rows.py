@@ -115,6 +115,7 @@ class IndexRows:
         if hasattr(inner, "quantizer"):
             inner.set_direct_map_type(self._map)
             inner.quantizer.reset()
+            inner.cp.spherical = self.metric == "inner product"  # as a new index has it; a file does not keep it
         if hasattr(inner, "quantizer") or self._kind in _ROUNDED:
             inner.is_trained = False
             new.is_trained = False
@@ -126,7 +127,8 @@ class IndexRows:
         if self._kind in _ROUNDED:
             raise ValueError(
                 f"{self._where} is an {self._kind}, which holds rounded vectors: moved, they would be rounded a second "
-                f"time, about other centres; give the original vectors with vectors_file, or move those and build the "
+                f"time, about other centres; give the original vectors with --vectors-file "
+                f"(vectors_file=), or move those and build the "
                 f"index anew."
             )
         raise ValueError(

@@ -81,6 +81,8 @@ def apply_to_files(plan: FilePlan, *, restart: bool = False, progress: Progress 
             f"kept; free some space and run the same again to go on."
         ) from error
     finally:
+        if not part.exists():
+            journal.remove()
         journal.close()
 
 
@@ -95,8 +97,9 @@ class _Run:
     def __init__(self, plan: FilePlan, part: Path, journal: Journal, restart: bool, progress: Progress):
         self._plan, self._part, self._journal, self._progress = plan, part, journal, progress
         self._done = 0
-        if restart or (not journal.entries and part.exists()):
+        if part.exists() and (restart or not journal.entries or not self._is_sound()):
             _remove(part)
+            journal.forget()
 
     def run(self) -> FileRecord:
         """Write what is missing, give the output its name, and say what was done."""
@@ -105,7 +108,7 @@ class _Run:
             if self._is_named():
                 self._journal.remove()
                 return self._record(plan.rows)
-            self._journal.entries.clear()
+            self._journal.forget()
             if plan.is_folder and plan.output.exists():
                 raise IsADirectoryError(
                     f"{plan.given!r} is a folder that exists already; give a new name, or remove it first."
@@ -114,8 +117,8 @@ class _Run:
                 self._part.mkdir()
         resumed_from = 0
         for number, job in enumerate(plan.jobs):
-            place = self._part / plan.files[number].name if plan.is_folder else self._part
-            entries = self._entries(number, place)
+            place = self._place(number)
+            entries = self._entries(number)
             begun = sum(entry["rows"] for entry in entries)
             resumed_from += begun
             self._done += begun
@@ -135,11 +138,20 @@ class _Run:
         done = [entry for entry in self._journal.entries if "done" in entry]
         return len(done) == len(self._plan.jobs) and self._plan.output.exists()
 
-    def _entries(self, number: int, place: Path) -> list[dict[str, Any]]:
-        """Return what the journal says of a file, as far as the bytes are there."""
-        size = place.stat().st_size if place.exists() else -1
-        own = [entry for entry in self._journal.entries if entry["file"] == number]
-        return own if all(entry["stop"] <= size for entry in own) else []
+    def _is_sound(self) -> bool:
+        """Whether all bytes are there that the journal tells of."""
+        for number in range(len(self._plan.jobs)):
+            place = self._place(number)
+            reach = max((entry["stop"] for entry in self._entries(number)), default=0)
+            if reach > (place.stat().st_size if place.is_file() else 0):
+                return False
+        return True
+
+    def _place(self, number: int) -> Path:
+        return self._part / self._plan.files[number].name if self._plan.is_folder else self._part
+
+    def _entries(self, number: int) -> list[dict[str, Any]]:
+        return [entry for entry in self._journal.entries if entry["file"] == number]
 
     def _write_whole(self, number: int, job: WholeFile, place: Path) -> None:
         self._progress(self._done, self._plan.rows, self._plan.files[number].name)

@@ -49,6 +49,7 @@ class Journal:
     def __init__(self, path: Path, header: dict[str, Any], *, output: Path, part: Path, restart: bool = False):
         self.path = path
         self.entries: list[dict[str, Any]] = []
+        self._header = {"crossgap": "apply", **header}
         self._output = output
         self._file = self._locked()
         try:
@@ -61,11 +62,9 @@ class Journal:
                 )
             if lines and changed is None:
                 self.entries = [line for line in lines[1:] if "run" not in line]
+                self._append([{"run": os.getpid()}])
             else:
-                self._file.truncate(0)
-                self._file.seek(0)
-                self._append([{"crossgap": "apply", **header}])
-            self._append([{"run": os.getpid()}])
+                self.forget()
         except BaseException:
             self.close()
             raise
@@ -76,12 +75,21 @@ class Journal:
         os.fsync(self._file.fileno())
         self.entries += entries
 
+    def forget(self) -> None:
+        """Begin anew."""
+        self.entries = []
+        self._file.seek(0)
+        self._file.truncate(0)
+        self._append([self._header, {"run": os.getpid()}])
+
     def close(self) -> None:
         """Let go of the file, which stays."""
         self._file.close()
 
     def remove(self) -> None:
         """Let go of the file and remove it: there is nothing to go on with."""
+        if self._file.closed:  # the path may be another run's by now
+            return
         if sys.platform == "win32":
             self._file.close()
         self.path.unlink(missing_ok=True)

@@ -21,6 +21,7 @@ __all__ = ["MovedColumn", "column_journals", "rename_columns"]
 _KEY = b"crossgap"
 _ROW_KEY = "crossgap_row"
 _BATCH = 16384
+_KEYS_A_QUERY = 1000
 
 
 class MovedColumn:
@@ -108,12 +109,13 @@ class MovedColumn:
         if own is None:
             raise ValueError(
                 f"{self._table.name} has a column {self._closed!r} that was not made here, so it is left as it is; "
-                f"give another name with output."
+                f"give another name with --output (output=)."
             )
         if not self._task.restart and own != self._journal:
             raise ValueError(
                 f"the column {self._closed!r} was begun with another closer or from another column "
-                f"({own.get('vector')!r}); write it anew with restart, or give another output."
+                f"({own.get('vector')!r}); write it anew with "
+                f"--restart (restart=True), or give another --output (output=)."
             )
         return True
 
@@ -140,27 +142,68 @@ class MovedColumn:
             if keys:
                 table.drop_columns([_ROW_KEY])
             self._add_row_keys()
-        for batch in self._batches(_ROW_KEY):
-            moved, zero = self._moved(batch)
-            _merge(table, self._closed, batch.column(_ROW_KEY), moved)
-            written, zeros = written + len(moved), zeros + zero
-            self._task.progress(before + written, rows, f"writing {self._closed}")
+        finished = False
+        while not finished:
+            finished = True
+            table.checkout_latest()
+            seen = table.version
+            for lacking in self._lacking_rows():
+                table.checkout_latest()
+                if table.version != seen:  # another program wrote: read on from what it left
+                    finished = False
+                    break
+                moved, zero = self._moved(lacking)
+                self._merge(lacking, moved)
+                seen = table.version
+                written, zeros = written + len(moved), zeros + zero
+                self._task.progress(min(before + written, rows), rows, f"writing {self._closed}")
         return written, zeros
 
-    def _batches(self, *more: str, lacking: bool = True) -> Iterator[Any]:
-        """Yield batches of rows with an old vector, and without a new one; all of one version of the table."""
-        where = self._lacking if lacking else f"{_quoted(self._vector)} IS NOT NULL"
-        query = self._table.search().where(where).select([*more, self._vector, *self._columns])
+    def _lacking_rows(self) -> Iterator[Any]:
+        """Yield whole rows that lack a moved vector, as they are in the version at hand."""
+        import pyarrow as pa
+
+        query = self._table.search().where(f"{self._lacking} AND {_ROW_KEY} IS NOT NULL")
         for batch in query.to_batches(self._size):
             for start in range(0, batch.num_rows, self._size):
-                yield batch.slice(start, self._size)
+                yield pa.Table.from_batches([batch.slice(start, self._size)])
+
+    def _merge(self, rows: Any, moved: np.ndarray) -> None:
+        """Write rows with their moved vectors, in one commit.
+
+        Whole rows are written, since LanceDB would hold the whole table in memory to fill in what is left out. Should
+        another program have written to the table since they were read, they are read again as it left them.
+        """
+        table, seen = self._table, self._table.version
+        while rows.num_rows:
+            whole = rows.set_column(rows.schema.get_field_index(self._closed), self._closed, _as_vectors(moved))
+            done = table.merge_insert(_ROW_KEY).when_matched_update_all().execute(whole)
+            if done.version <= seen + 1:
+                return
+            table.checkout(done.version - 1)
+            rows, seen = self._rows_of(rows.column(_ROW_KEY).to_pylist()), done.version
+            table.checkout_latest()
+            moved = self._moved(rows)[0]
+
+    def _rows_of(self, keys: list[str]) -> Any:
+        """Return the rows of these keys that have a vector."""
+        import pyarrow as pa
+
+        parts = []
+        for start in range(0, len(keys), _KEYS_A_QUERY):
+            listed = ", ".join(f"'{key}'" for key in keys[start : start + _KEYS_A_QUERY])
+            where = f"{_ROW_KEY} IN ({listed}) AND {_quoted(self._vector)} IS NOT NULL"
+            parts.append(self._table.search().where(where).limit(_KEYS_A_QUERY).to_arrow())
+        return pa.concat_tables(parts)
 
     @property
     def _lacking(self) -> str:
         return f"{_quoted(self._vector)} IS NOT NULL AND {_quoted(self._closed)} IS NULL"
 
     def _moved(self, batch: Any) -> tuple[np.ndarray, int]:
-        vectors = batch.column(self._vector)
+        if not batch.num_rows:
+            return np.zeros((0, self._mover.moved_dimension), np.float32), 0
+        vectors = batch.column(self._vector).combine_chunks()
         d = vectors.type.list_size
         flat = vectors.flatten()
         if flat.null_count or len(flat) != d * batch.num_rows:
@@ -182,10 +225,8 @@ class MovedColumn:
 
     def _look(self, facts: StoreRecord, begun: bool) -> StoreRecord:
         """Move one batch and write nothing."""
-        zeros = 0
-        for batch in self._batches(lacking=False):
-            _, zeros = self._moved(batch)
-            break
+        first = self._table.search().where(f"{_quoted(self._vector)} IS NOT NULL").limit(self._size).to_arrow()
+        zeros = self._moved(first)[1]
         before = self._table.count_rows(f"{_quoted(self._closed)} IS NOT NULL") if begun else 0
         return replace(facts, zero_rows=zeros, resumed_from=before, notes=self._notes(zeros, switched=False))
 
@@ -222,12 +263,11 @@ class MovedColumn:
         return tuple(notes)
 
 
-def _merge(table: Any, column: str, keys: Any, moved: np.ndarray) -> None:
-    """Write the vectors of the rows of these keys, in one commit."""
+def _as_vectors(rows: np.ndarray) -> Any:
+    """Return rows (n, d) as an Arrow column of vectors."""
     import pyarrow as pa
 
-    vectors = pa.FixedSizeListArray.from_arrays(pa.array(np.ascontiguousarray(moved).reshape(-1)), moved.shape[1])
-    table.merge_insert(_ROW_KEY).when_matched_update_all().execute(pa.table({_ROW_KEY: keys, column: vectors}))
+    return pa.FixedSizeListArray.from_arrays(pa.array(np.ascontiguousarray(rows).reshape(-1)), rows.shape[1])
 
 
 def rename_columns(table: Any, *names: tuple[str, str]) -> None:
@@ -251,7 +291,8 @@ def _group_columns(schema: Any, task: StoreTask) -> list[str]:
     if task.group_field not in schema.names:
         raise ValueError(
             f"there is no column {task.group_field!r} that says the group of each row; the columns are "
-            f"{', '.join(schema.names)}; name it, or give the group of all rows with group."
+            f"{', '.join(schema.names)}; name the right one with "
+            f"--group-field (group_field=), or give the group of all rows with --group (group=)."
         )
     return [task.group_field, *(["role"] if "role" in schema.names else [])]
 

@@ -73,11 +73,11 @@ def _lance_errors(source: str) -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        why = " ".join(str(error).split(", /")[0].split())[:300]
+        why = " ".join(str(error).split(", /")[0].split())[:300].rstrip(".")
         mend = "check the folder and its space"
         if "conflict" in why:
             mend = "another program wrote to it at the same moment, so run the same command again"
-        raise OSError(f"{source!r} could not be read or written by LanceDB ({why}); {mend}.") from error
+        raise OSError(f"{source!r} could not be read or written by LanceDB, which says {why!r}; {mend}.") from error
 
 
 def _chosen_column(schema: Any, journals: Mapping[str, Mapping[str, str]], task: StoreTask) -> str:
@@ -103,7 +103,7 @@ def _chosen_column(schema: Any, journals: Mapping[str, Mapping[str, str]], task:
         there = ", ".join(free) or "none"
         raise ValueError(
             f"the table must have one column of vectors of a fixed size of floats, but it has {there}; name the one "
-            f"to move with vector."
+            f"to move with --vector (vector=)."
         )
     return free[0]
 

@@ -23,7 +23,6 @@ _NUM_ROWS, _ROW_GROUPS = 3, 4  # FileMetaData
 _COLUMNS, _TOTAL_BYTES, _SORTING, _FILE_OFFSET, _TOTAL_COMPRESSED, _ORDINAL = 1, 2, 4, 5, 6, 7  # RowGroup
 _CHUNK_OFFSET, _META, _OFFSET_INDEX, _COLUMN_INDEX = 2, 3, 4, 6  # ColumnChunk
 _DATA_PAGE, _INDEX_PAGE, _DICTIONARY_PAGE, _BLOOM_FILTER = 9, 10, 11, 14  # ColumnMetaData
-_LARGEST_ORDINAL = 2**15 - 1
 
 
 def read_footer(data: Any) -> Struct:
@@ -96,15 +95,7 @@ def joined(one: Struct, other: Struct, columns: list[Struct]) -> Struct:
 def footer_bytes(template: Struct, row_groups: list[Struct], rows: int) -> bytes:
     """Return the end of a file: the template's schema and key-value pairs with these row groups, length and magic."""
     footer = deepcopy(template)
-    many = len(row_groups) > _LARGEST_ORDINAL
-    numbered = []
-    for ordinal, row_group in enumerate(row_groups):
-        if many:  # the field is of 16 bits, and may be left out
-            row_group = row_group.without(_ORDINAL)
-        elif row_group.get(_ORDINAL) is not None:
-            row_group.put(_ORDINAL, ordinal)
-        numbered.append(row_group)
-    _put_row_groups(footer, numbered)
+    _put_row_groups(footer, [row_group.without(_ORDINAL) for row_group in row_groups])  # it may be left out
     footer.put(_NUM_ROWS, rows)
     data = write_struct(footer)
     return data + len(data).to_bytes(4, "little") + MAGIC

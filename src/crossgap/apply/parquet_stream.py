@@ -19,8 +19,8 @@ from crossgap.errors import FormatError
 
 __all__ = ["ParquetStream"]
 
-_BATCH_BYTES = 1 << 21  # of vectors, read at once
-_STEP_BYTES = 1 << 23  # of vectors, in a row group that is written
+_BATCH_BYTES = 3 << 20  # read at once
+_STEP_BYTES = 12 << 20  # in a row group that is written
 _BUFFER_BYTES = 1 << 22
 _MOVED_BY = b"crossgap.closer"
 
@@ -48,7 +48,10 @@ class ParquetStream:
         if "modality" not in names:
             self._group_columns = []
         self.rows = int(self.metadata.num_rows)
-        self.step = power_of_two_below(_STEP_BYTES // (self.dimension * self.dtype.itemsize), least=256, most=65536)
+        held = sum(self.metadata.row_group(i).total_byte_size for i in range(self.metadata.num_row_groups))
+        row_bytes = max(self.dimension * self.dtype.itemsize, held // self.rows)
+        self.step = _power_of_two_below(_STEP_BYTES // row_bytes, least=256, most=65536)
+        self._batch = min(self.step, _power_of_two_below(_BATCH_BYTES // row_bytes, least=64, most=65536))
         self.groups, self.first_rows = self._survey(name)
         self._renamed: str | None = None
         if name is not None and self._group_columns:
@@ -84,9 +87,7 @@ class ParquetStream:
 
     def chunks(self, first: int) -> Iterator[Chunk]:
         """Yield all rows from ``first`` on, in steps; only the last one is shorter."""
-        row_bytes = self.dimension * self.dtype.itemsize
-        batch = min(self.step, max(64, _BATCH_BYTES // row_bytes))
-        for table in self._tables(first, None, rows=batch, step=self.step):
+        for table in self._tables(first, None, rows=self._batch, step=self.step):
             yield Chunk(first=first, rows=len(table), content=table)
             first += len(table)
 
@@ -201,7 +202,7 @@ class ParquetStream:
         }
 
 
-def power_of_two_below(number: int, *, least: int, most: int) -> int:
+def _power_of_two_below(number: int, *, least: int, most: int) -> int:
     """Return the largest power of two that is no larger, within bounds."""
     return min(most, max(least, 1 << max(0, number.bit_length() - 1)))
 

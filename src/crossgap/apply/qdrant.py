@@ -131,6 +131,6 @@ def _alias_to_switch(name: str, collection: str, aliases: Mapping[str, str]) -> 
             f"collection."
         )
     raise ValueError(
-        f"no alias leads to {collection!r}, so there is nothing to switch; leave switch out and let the application "
-        f"search the new collection, or let it search by an alias first."
+        f"no alias leads to {collection!r}, so there is nothing to switch; leave --switch (switch=) out and let "
+        f"the application search the new collection, or let it search by an alias first."
     )

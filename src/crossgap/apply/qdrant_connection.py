@@ -44,7 +44,7 @@ def connected(location: str) -> Iterator[Any]:
                 client.close()
         except ApiException as error:
             raise OSError(
-                f"{location!r} gave no usable answer: {_why(error)}; check the address and the key."
+                f"{location!r} gave no usable answer, but {_why(error)!r}; check the address and the key."
             ) from error
 
 

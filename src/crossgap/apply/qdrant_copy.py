@@ -93,12 +93,13 @@ class CollectionCopy:
         if own is None:
             raise ValueError(
                 f"the collection {self._target!r} exists and was not made here, so it is left as it is; give another "
-                f"name with output."
+                f"name with --output (output=)."
             )
         if not self._task.restart and own != self._own:
             raise ValueError(
                 f"the collection {self._target!r} was begun with another closer or from another collection "
-                f"({own.get('source')!r}); write it anew with restart, or give another output."
+                f"({own.get('source')!r}); write it anew with "
+                f"--restart (restart=True), or give another --output (output=)."
             )
         return True
 
@@ -239,7 +240,8 @@ class CollectionCopy:
         if not there == now == rows:
             raise ValueError(
                 f"{self._source} changed while the closer was applied: it had {rows} points and has {now}, and "
-                f"{self._target} has {there}; stop writing to it and run the same command again, or with restart where "
+                f"{self._target} has {there}; stop writing to it and run the same command again, or with "
+                f"--restart (restart=True) where "
                 f"points were removed."
             )
 
@@ -270,7 +272,7 @@ def _chosen_vector(vectors: Any, task: StoreTask, collection: str) -> tuple[str,
     if wanted is None or wanted not in named:
         there = ", ".join(repr(one) for one in named) or "none"
         what = f"no vector {task.vector!r}" if task.vector is not None else f"{len(named)} dense vectors"
-        raise ValueError(f"{collection} has {what} (it has {there}); name the one to move with vector.")
+        raise ValueError(f"{collection} has {what} (it has {there}); name the one to move with --vector (vector=).")
     return wanted, named[wanted]
 
 

@@ -20,6 +20,7 @@ __all__ = ["RowGroupBytes", "vector_array"]
 _ITEM_SIZES = (2, 4, 8)
 _PLAIN, _UNCOMPRESSED = 0, 0
 _PAGE_BYTES = 1 << 20
+_AS_NAMED: dict[str, Any] = {"use_compliant_nested_type": False}  # keeps the names that elements of lists have
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +60,7 @@ class RowGroupBytes:
         import pyarrow.parquet as pq
 
         sink = pa.BufferOutputStream()
-        with pq.ParquetWriter(sink, self.schema):
+        with pq.ParquetWriter(sink, self.schema, **_AS_NAMED):
             pass
         return read_footer(memoryview(sink.getvalue()).cast("B"))
 
@@ -128,7 +129,8 @@ class RowGroupBytes:
         import pyarrow.parquet as pq
 
         sink = pa.BufferOutputStream()
-        with pq.ParquetWriter(sink, schema, store_schema=False, data_page_size=_PAGE_BYTES, **options) as writer:
+        options |= {"store_schema": False, "data_page_size": _PAGE_BYTES, **_AS_NAMED}
+        with pq.ParquetWriter(sink, schema, **options) as writer:
             writer.write_table(table, row_group_size=len(table))
         return memoryview(sink.getvalue()).cast("B")
 
@@ -180,7 +182,7 @@ def _leaf_names(schema: Any) -> list[str]:
     if not len(schema):
         return []
     sink = pa.BufferOutputStream()
-    with pq.ParquetWriter(sink, schema):
+    with pq.ParquetWriter(sink, schema, **_AS_NAMED):
         pass
     columns = pq.read_metadata(pa.BufferReader(sink.getvalue())).schema
     return [columns.column(i).path for i in range(len(columns))]

@@ -45,7 +45,7 @@ class StoreTask:
         asked = [name for name in ("dry_run", "switch", "roll_back") if getattr(self, name)]
         if len(asked) > 1:
             raise ValueError(
-                f"{asked[0]} and {asked[1]} must not be asked for at once: one looks, one switches, one goes back; "
+                f"{asked[0]} and {asked[1]} must not be asked for at once: one looks, one switches, one goes back, so "
                 f"choose one."
             )
         if self.roll_back and self.restart:

@@ -153,8 +153,10 @@ def _apply_to_files(
             record = apply_to_files(plan, restart=restart, progress=bar.show)
     except KeyboardInterrupt:
         rows = finished_rows(plan)
-        kept = f"{rows:,} of {plan.rows:,} rows are kept beside {output}" if rows else "nothing was written"
-        typer.echo(f"interrupted; {kept}, and the same command goes on from there.", err=True)
+        kept = f"{rows:,} of {plan.rows:,} rows are kept beside {output}, and the same command goes on from there"
+        typer.echo(
+            f"interrupted; {kept if rows else 'nothing was written, and the same command begins anew'}.", err=True
+        )
         raise typer.Exit(130) from None
     if as_json:
         _show_json(record.as_json())

@@ -25,6 +25,8 @@ __all__ = ["METHODS", "close"]
 METHODS: dict[str, tuple[str, str, dict[str, Any]]] = {  # from simple to complex: the order in which auto tries them
     "mean-removal": ("mean_removal", "MeanRemoval", {}),
     "translation": ("translation", "Translation", {}),
+    "score-standardisation": ("score_standardisation", "ScoreStandardisation", {}),
+    "centred-score-standardisation": ("score_standardisation", "ScoreStandardisation", {"centre": True}),
     "standardisation": ("standardisation", "Standardisation", {}),
     "subspace-removal": ("subspace_removal", "SubspaceRemoval", {}),
     "realign": ("realign", "ReAlign", {}),
@@ -129,7 +131,6 @@ def _read(
     sources: list[str], groups: str | None, unpaired: bool, most_rows: int, seed: int
 ) -> tuple["Embeddings", dict[str, Any], list[str]]:
     """Read the groups asked for, cut down to whole items; with the numbers of rows, and what was left aside."""
-    from crossgap.cli.measure import _without_pairs
     from crossgap.data import Embeddings, read_groups
 
     found = read_groups(*sources)
@@ -137,7 +138,7 @@ def _read(
     whole = Embeddings({name: found.groups[name] for name in names})
     notes = [f"not used: {note}" for note in found.notes]
     if unpaired:
-        whole = _without_pairs(whole)
+        whole = whole.without_pairs()
         notes.append("rows of different groups were taken to show different items (--unpaired).")
     cut = whole.sample_items(most_rows, seed=seed)
     rows = {name: len(group) for name, group in cut.items()}
@@ -165,13 +166,19 @@ def _candidates(method: str, target: str | None, given: list[str]) -> dict[str, 
 
 def _built(method: str, target: str | None, given: dict[str, Any]) -> "Closer":
     import importlib
+    import inspect
 
     module, name, parameters = METHODS[method]
-    closer = getattr(importlib.import_module(f"crossgap.close.{module}"), name)(**parameters)
+    kind = getattr(importlib.import_module(f"crossgap.close.{module}"), name)
+    closer = kind(**parameters)
     known = closer.get_params()
-    for key in given:
+    for key, value in given.items():
         if key not in known:
             raise ValueError(f"{method} has no parameter {key!r}; {closest_names(key, list(known))}")
+        wanted = inspect.signature(kind).parameters[key].annotation
+        if not _is_of_kind(value, wanted):
+            told = getattr(wanted, "__name__", str(wanted))
+            raise ValueError(f"{key} of {method} must be of type {told}, but --set gives {value!r}.")
     goal = {name: target for name in _TARGETS if name in known and target is not None}
     return closer.set_params(**{**goal, **given})
 
@@ -184,6 +191,12 @@ def _setting(text: str) -> tuple[str, Any]:
         return key, json.loads(value, parse_constant=_no_number)
     except ValueError:
         return key, {"None": None, "True": True, "False": False}.get(value, value)
+
+
+def _is_of_kind(value: Any, wanted: Any) -> bool:
+    """Whether a value is of a type, or of one of a union; whole numbers are real ones too, truth values are not."""
+    kinds = getattr(wanted, "__args__", (wanted,))
+    return type(value) in kinds or (type(value) is int and float in kinds)
 
 
 def _no_number(text: str) -> float:

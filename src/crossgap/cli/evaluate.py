@@ -13,14 +13,20 @@ from crossgap.cli.text import chosen_groups
 if TYPE_CHECKING:
     from crossgap.evaluate import Evaluation
 
-__all__ = ["evaluate"]
+__all__ = ["evaluate", "index", "mixed", "retrieval", "zero_shot"]
 
 evaluate = typer.Typer(
-    help="Evaluate a task before and after closing: mixed search, retrieval, zero-shot, an approximate index.",
+    help="Evaluate a task before and after closing the gap.",
     rich_markup_mode=None,
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+_STORED = {
+    "csls": "csls_offsets",
+    "inverted-softmax": "inverted_softmax_offsets",
+    "sinkhorn": "sinkhorn_offsets",
+}
 
 CloserFile = Annotated[
     str | None,
@@ -126,7 +132,7 @@ def retrieval(
     output: Output = None,
     as_json: Json = False,
 ) -> None:
-    """Search one group with another: recall, reciprocal rank, median rank."""
+    """Search one group with another: recall and ranks."""
     from crossgap.evaluate import Resampling, evaluate_retrieval
 
     run = EvaluationRun(
@@ -172,7 +178,7 @@ def zero_shot(
     output: Output = None,
     as_json: Json = False,
 ) -> None:
-    """Sort rows into classes that prompts name: top-1, top-5, by class.
+    """Sort rows into classes that prompts name.
 
     The class of a row is its label where both groups have labels, else its item id. Several prompts of one class are
     averaged.
@@ -232,7 +238,7 @@ def index(
     output: Output = None,
     as_json: Json = False,
 ) -> None:
-    """Compare an approximate index with exact search, within and across groups."""
+    """Compare an approximate index with exact search."""
     from crossgap.evaluate import Resampling, evaluate_index
 
     given = dict(_number(text) for text in parameters or [])
@@ -277,5 +283,10 @@ def _after_mixed(run: EvaluationRun, found: "Evaluation", correction: str | None
         return f"crossgap apply {run.closer_path} {run.words} -o closed"
     if correction is None and any("no shift of the means" in verdict.sentence for verdict in found.verdicts):
         return f"crossgap evaluate mixed {run.words} --correction score-standardisation"
-    method = "score-standardisation" if correction == "score-standardisation" else "mean-removal"
-    return f"crossgap close {run.words} --method {method} -o closer.safetensors"
+    if correction in _STORED:
+        return f"{_STORED[correction]}(gallery, bank) of crossgap.close gives one number to store with each row"
+    if correction == "query-bank":
+        return "query_bank_scores(queries, gallery, bank) of crossgap.close gives these scores"
+    if correction == "score-standardisation":
+        return "ScoreStandardisation of crossgap.close stores these scores with one more coordinate a row"
+    return f"crossgap close {run.words} --method mean-removal -o closer.safetensors"

@@ -106,7 +106,9 @@ class EvaluationRun:
                 return with_closer(self.embeddings, self.closer)
             both = in_sample(self.embeddings, None) if self.in_sample else other_half(self.embeddings, None, **split)
             return with_closer(self.embeddings, self.closer, halves=both)
-        if self.as_is and not corrects:
+        if self.as_is:
+            if corrects:
+                raise ValueError("--as-is closes nothing, so it does not go with --correction; leave one out.")
             return as_is(self.embeddings)
         make = {} if not corrects else {"make": None}
         if self.in_sample:
@@ -120,7 +122,7 @@ class EvaluationRun:
             where = "fitted on these rows (--in-sample)" if self.in_sample else "fitted before"
             fitted = f"{self._facts['method']} of {self.closer_path}, {where}"
             fitted += "" if correction is None else f"; {what} learned from {self._learned}"
-        elif self.as_is and correction is None:
+        elif self.as_is:
             fitted = "rows as they are"
         else:
             fitted = f"{what} learned from {self._learned}"

@@ -22,7 +22,7 @@ def explain(
     subjects: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="SOURCE...|NAME",
+            metavar="SOURCE|NAME",
             help="File, folder, or name=file, to take its gap apart; or a quantity, such as centroid_distance; without "
             "either, all quantities.",
         ),

@@ -1,5 +1,6 @@
 """``crossgap export``: a fitted closer in a form that others read."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -16,7 +17,7 @@ _FORMS = (".json", ".onnx", ".faiss")
 
 @door
 def export(
-    closer: Annotated[str, typer.Argument(metavar="CLOSER", help="A .safetensors file of crossgap close.")],
+    closer: Annotated[str, typer.Argument(metavar="CLOSER", help="A .safetensors file or a folder of crossgap close.")],
     output: Annotated[
         str, typer.Option("--output", "-o", help="closer.json, closer.onnx or closer.faiss; the ending says the form.")
     ],
@@ -31,6 +32,7 @@ def export(
     from crossgap.close.linear_steps import linear_steps, linear_steps_of
     from crossgap.close.onnx_model import write_onnx
     from crossgap.close.plain_json import write_plain_json
+    from crossgap.close.pretrained import from_pretrained
     from crossgap.close.recipe import numpy_recipe
     from crossgap.results import to_json
 
@@ -43,7 +45,7 @@ def export(
         check_replaceable(path)
     if form == ".json" and group is not None:
         raise ValueError("--group must go with .onnx or .faiss, since plain JSON holds all groups; leave it out.")
-    fitted = read_closer(closer)
+    fitted = from_pretrained(closer) if Path(closer).is_dir() else read_closer(closer)
     if form == ".json":
         groups = list(linear_steps(fitted))
         write_plain_json(fitted, path)

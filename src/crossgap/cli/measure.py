@@ -1,6 +1,6 @@
 """``crossgap measure``: the numbers of a source, and the file that holds them."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -9,9 +9,6 @@ from crossgap.cli.options import Groups, Json, Replicates, Seed, Sources
 from crossgap.cli.output import check_folder, check_replaceable, output_path, write_text
 from crossgap.cli.progress import few_threads, progress
 from crossgap.cli.text import chosen_groups, shell_words, show_report
-
-if TYPE_CHECKING:
-    from crossgap.data import Embeddings
 
 __all__ = ["measure"]
 
@@ -48,7 +45,7 @@ def measure(
     embeddings = Embeddings({name: found.groups[name] for name in names})
     notes = [f"not used: {note}" for note in found.notes]
     if unpaired:
-        embeddings = _without_pairs(embeddings)
+        embeddings = embeddings.without_pairs()
         notes.append("rows of different groups were taken to show different items (--unpaired).")
     with few_threads(max(len(group) for group in embeddings.values())):
         report = collect(
@@ -68,18 +65,3 @@ def measure(
         typer.echo(report.to_json(), nl=False)
     else:
         show_report(report, written=path, again=shell_words(sources, groups, unpaired))
-
-
-def _without_pairs(embeddings: "Embeddings") -> "Embeddings":
-    """Give each group item ids that no other has; rows of one group that show one item still do."""
-    import dataclasses
-
-    from crossgap.data import Embeddings
-
-    numbers = embeddings.row_items
-    return Embeddings(
-        {
-            name: dataclasses.replace(group, items=len(embeddings) * numbers[name] + position)
-            for position, (name, group) in enumerate(embeddings.items())
-        }
-    )

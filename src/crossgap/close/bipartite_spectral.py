@@ -129,7 +129,7 @@ class BipartiteSpectral(ClassNamePrefixFeaturesOutMixin, Closer):
                 f"dimensions must be below the {min(len(x), len(y))} rows of the smaller group that make the graph, "
                 f"but it is {self.dimensions}; give more rows, or ask for fewer."
             )
-        keys = {first: x.astype(np.float32), second: y.astype(np.float32)}
+        keys = {first: np.ascontiguousarray(x, np.float32), second: np.ascontiguousarray(y, np.float32)}
         affinity = np.exp((keys[first].astype(np.float64) @ keys[second].T.astype(np.float64) - 1) / self.temperature)
         x_degree, y_degree, weight = affinity.sum(axis=1), affinity.sum(axis=0), affinity.sum()
         affinity /= np.sqrt(x_degree)[:, None]
@@ -144,8 +144,8 @@ class BipartiteSpectral(ClassNamePrefixFeaturesOutMixin, Closer):
         scale = values[1:] ** (self.power - 1)
         self.keys_ = keys
         self.coordinates_ = {
-            first: (u[:, 1:] * np.sqrt(weight / x_degree)[:, None] * scale).astype(np.float32),
-            second: (v[:, 1:] * np.sqrt(weight / y_degree)[:, None] * scale).astype(np.float32),
+            first: np.ascontiguousarray(u[:, 1:] * np.sqrt(weight / x_degree)[:, None] * scale, np.float32),
+            second: np.ascontiguousarray(v[:, 1:] * np.sqrt(weight / y_degree)[:, None] * scale, np.float32),
         }
         self.singular_values_ = values[1:]
 

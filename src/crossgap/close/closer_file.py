@@ -17,7 +17,7 @@ import numpy as np
 
 from crossgap.close.closer import Closer
 from crossgap.close.closer_record import SCHEMA, pack_closer, unpack_closer
-from crossgap.close.whole_file import write_whole
+from crossgap.data.atomic import write_whole
 from crossgap.errors import FormatError
 
 __all__ = ["read_closer", "read_closer_record", "write_closer"]

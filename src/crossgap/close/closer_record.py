@@ -41,7 +41,6 @@ _MODULES = {
     "Whitening": "whitening",
 }
 _IN_RECORD = {"groups_", "fit_rows_", "n_features_in_"}  # said by the record itself
-_SMALL = 1 << 16  # bytes of steps that a file may hold beyond the size of what was learned
 
 
 def pack_closer(
@@ -79,11 +78,8 @@ def pack_closer(
         "facts": _plain(facts or {}),
     }
     if isinstance(closer, LinearCloser):
-        steps, added = pack_steps(linear_steps(closer), tensors)
-        size, more = (sum(array.nbytes for array in arrays.values()) for arrays in (tensors, added))
-        if more <= max(size, _SMALL):
-            record["steps"] = steps
-            tensors.update(added)
+        record["steps"], added = pack_steps(linear_steps(closer), tensors)
+        tensors.update(added)
     return record, tensors
 
 
@@ -163,11 +159,11 @@ def _check_shapes(closer: LinearCloser) -> None:
     for group in closer.groups_:
         width = closer.n_features_in_
         for step in closer.steps(group):
-            if step.matrix is not None:
-                sound = step.matrix.ndim in (1, 2) and step.matrix.shape[-1] == width
-                width = len(step.matrix) if sound else -1
-            if width < 0 or (step.offset is not None and step.offset.shape != (width,)):
-                raise ValueError("lacks a part, or has one of a wrong type or shape (a matrix or an offset)")
+            try:
+                width = step.width(width)
+            except ValueError as error:
+                why = str(error).partition(";")[0]
+                raise ValueError(f"lacks a part, or has one of a wrong type or shape ({why})") from error
 
 
 def _compare(closer: Closer, steps: Mapping[str, tuple[AffineStep, ...]]) -> None:
@@ -182,8 +178,7 @@ def _compare(closer: Closer, steps: Mapping[str, tuple[AffineStep, ...]]) -> Non
 
 
 def _same(a: AffineStep, b: AffineStep) -> bool:
-    arrays = ((a.matrix, b.matrix), (a.offset, b.offset))
     return a.renormalise == b.renormalise and all(
         x is y if x is None or y is None else x.shape == y.shape and np.allclose(x, y, rtol=1e-6, atol=1e-9)
-        for x, y in arrays
+        for x, y in zip(a.arrays().values(), b.arrays().values(), strict=True)
     )

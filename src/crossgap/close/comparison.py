@@ -20,7 +20,7 @@ from crossgap.data.embeddings import Embeddings
 from crossgap.errors import DegenerateError, MissingExtraError
 from crossgap.measure.certainty import interval
 
-__all__ = ["NONE", "CandidateRow", "Change", "Comparison", "compare"]
+__all__ = ["NONE", "CandidateRow", "Change", "Comparison", "change_bounds", "compare"]
 
 NONE = "none"
 Progress = Callable[[Sequence[Any], Callable[[Any], str]], Iterable[Any]]
@@ -183,6 +183,7 @@ def compare(
     seed: int = 0,
     in_sample: bool = False,
     progress: Progress | None = None,
+    check_before: Callable[[Mapping[Key, np.ndarray | str]], object] | None = None,
 ) -> Comparison:
     """Fit each candidate on part of the items and measure what it does to the others, in turn.
 
@@ -205,6 +206,8 @@ def compare(
         Also judge a closer that was fitted on the judged rows, as far too many papers do.
     progress
         Called with the candidates' names and a function that names one; yields them. For a progress bar.
+    check_before
+        Called with what was measured of the rows as they are, before any candidate is fitted; it may raise.
 
     Raises
     ------
@@ -247,6 +250,8 @@ def compare(
         for fold in cross_fitted(embeddings, folds=folds, replicates=replicates, seed=seed)
     ]
     before = pooled([judge.tallies() for _, judge, _ in judges])
+    if check_before is not None:
+        check_before(before)
     samples: dict[str, Mapping[Key, np.ndarray | str]] = {NONE: before}
     rows = []
     names = [name for name in candidates if name != NONE]
@@ -264,6 +269,28 @@ def compare(
         notes=tuple(notes),
         samples=samples,
     )
+
+
+def change_bounds(change: np.ndarray, *, level: float) -> tuple[float, float] | None:
+    """Bounds of a change (1 + replicates,), the first without resampling; None where there is no bootstrap.
+
+    ``measure.interval`` of the change, and 0 belongs to it wherever more than (1 - level) / 2 of the replicates show no
+    change, or one the other way: ``interval`` moves the replicates' median onto the value, which alone would make a
+    single item that came out better look certain, though over a third of the replicates do not draw it.
+
+    Examples
+    --------
+    >>> change_bounds(np.array([0.01, 0.0, 0.0, 0.005, 0.02, 0.02]), level=0.5)
+    (0.0, 0.025)
+    """
+    replicates = change[1:][np.isfinite(change[1:])]
+    if len(replicates) < 2 or 2 * len(replicates) < len(change) - 1:
+        return None
+    found = interval(float(change[0]), replicates, level=level)
+    rare = (1 - level) / 2
+    low = min(found.low, 0.0) if found.low > 0 and (replicates <= 0).mean() > rare else found.low
+    high = max(found.high, 0.0) if found.high < 0 and (replicates >= 0).mean() > rare else found.high
+    return low, high
 
 
 def _row(
@@ -329,17 +356,12 @@ def _change(
     if isinstance(before, str) or isinstance(after, str):
         reason = before if isinstance(before, str) else after
         return Change(name=name, groups=groups, before=None, after=None, reason=str(reason))
-    change = after - before
-    bounds = None
-    if len(change) > 1 and np.isfinite(change[1:]).sum() * 2 >= len(change) - 1:
-        found = interval(float(change[0]), change[1:], level=level)
-        bounds = (found.low, found.high)
     return Change(
         name=name,
         groups=groups,
         before=ACROSS.get(name, float(before[0])),
         after=float(after[0]),
-        interval=bounds,
+        interval=change_bounds(after - before, level=level),
         in_sample=None if inside is None or isinstance(inside, str) else float(inside[0]),
     )
 

@@ -35,6 +35,7 @@ _TITLES = {
         ("Kendall", "list_kendall", _DIRECTED),
     ),
 }
+_LAST = "Order kept"
 _FITTED, _SECONDS = ("fitted on", ("rows",)), ("fit", ("seconds",))  # facts of a row that are no quantities
 _FROM_TO = {"recall_at_k", "label_accuracy", "list_kendall", "modality_share_excess"}
 _IN_SAMPLE = "  in sample"
@@ -104,27 +105,27 @@ def _line(label: str, cells: Sequence[tuple[str, int]], width: int) -> str:
 
 def _blocks(found: Comparison, width: int) -> Iterator[tuple[str, Sequence[_Column]]]:
     """Yield the columns that have values, in runs that fit the width."""
-    values = found.samples[NONE]
-    shown = set(found.groups[:2])
-    for title, wanted in _TITLES.items():
+    for title in _TITLES:
         columns: list[_Column] = []
-        used = 0
-        for head, quantity, kind in wanted:
-            for key, value in values.items():
-                if key[0] != quantity or isinstance(value, str) or not set(key[1]) <= shown:
-                    continue
-                if kind == _OWN and key[1][0] != key[1][1]:
-                    continue
-                column = _Column(head, key)
-                if columns and used + column.width > width:
-                    yield title, columns
-                    columns, used = [], 0
-                columns.append(column)
-                used += column.width
-        if title == "Order kept":
-            columns += [_Column(key[0], key) for key in (_FITTED, _SECONDS)]
+        for column in _columns(found, title):
+            if columns and sum(one.width for one in [*columns, column]) > width:
+                yield title, columns
+                columns = []
+            columns.append(column)
         if columns:
             yield title, columns
+
+
+def _columns(found: Comparison, title: str) -> Iterator[_Column]:
+    shown = set(found.groups[:2])
+    for head, quantity, kind in _TITLES[title]:
+        for key, value in found.samples[NONE].items():
+            if key[0] != quantity or isinstance(value, str) or not set(key[1]) <= shown:
+                continue
+            if kind != _OWN or key[1][0] == key[1][1]:
+                yield _Column(head, key)
+    if title == _LAST:
+        yield from (_Column(key[0], key) for key in (_FITTED, _SECONDS))
 
 
 def _below(key: Key) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 from crossgap.close.affine_step import AffineStep
 from crossgap.close.closer import Closer
 from crossgap.close.linear_steps import linear_steps_of
-from crossgap.close.whole_file import write_whole
+from crossgap.data.atomic import write_whole
 from crossgap.errors import MissingExtraError
 
 __all__ = ["faiss_transforms", "with_closer", "write_faiss"]
@@ -37,19 +37,19 @@ def faiss_transforms(closer: Closer, group: str | None = None) -> list[Any]:
     Notes
     -----
     Numbers are float32, as everything in FAISS. A mean that is taken away is a ``CenteringTransform``, which is as
-    small as the mean; factors become a full matrix. FAISS knows no rows to leave out, so a row of zeros does not stay
-    zero: it becomes what the offsets make of it.
+    small as the mean; factors, directions to take out and further columns become a full matrix. FAISS knows no rows to
+    leave out, so a row of zeros does not stay zero: it becomes what the offsets make of it.
     """
     faiss = _faiss("faiss_transforms")
     _, steps = linear_steps_of(closer, group)
     width = int(closer.n_features_in_)
     chain = [faiss.NormalizationTransform(width, 2.0)]
     for step in steps:
-        width = width if step.matrix is None else len(step.matrix)
-        if step.matrix is not None:
+        if not (step.matrix is None and step.removed is None and step.appended is None):
             chain.append(_linear(faiss, step, width))
         elif step.offset is not None:
             chain.append(_centring(faiss, -step.offset))
+        width = step.width(width)
         if step.renormalise:
             chain.append(faiss.NormalizationTransform(width, 2.0))
     return chain
@@ -128,12 +128,11 @@ def _faiss(name: str) -> Any:
 
 
 def _linear(faiss: Any, step: AffineStep, width: int) -> Any:
-    matrix: Any = step.matrix
-    full = np.diag(matrix) if matrix.ndim == 1 else matrix
-    transform = faiss.LinearTransform(full.shape[1], width, step.offset is not None)
-    faiss.copy_array_to_vector(np.ascontiguousarray(full, np.float32).ravel(), transform.A)
-    if step.offset is not None:
-        faiss.copy_array_to_vector(np.ascontiguousarray(step.offset, np.float32), transform.b)
+    matrix, offset = step.dense(width)
+    transform = faiss.LinearTransform(width, len(matrix), bool(offset.any()))
+    faiss.copy_array_to_vector(np.ascontiguousarray(matrix, np.float32).ravel(), transform.A)
+    if transform.have_bias:
+        faiss.copy_array_to_vector(np.ascontiguousarray(offset, np.float32), transform.b)
     transform.is_trained = True
     transform.set_is_orthonormal()
     return transform

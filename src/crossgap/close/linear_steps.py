@@ -10,10 +10,9 @@ from crossgap.close.affine_step import AffineStep
 from crossgap.close.closer import Closer, LinearCloser
 from crossgap.close.state_tree import tensor_name
 
-__all__ = ["check_fitted", "linear_steps", "linear_steps_of", "pack_steps", "removed_directions", "unpack_steps"]
+__all__ = ["check_fitted", "linear_steps", "linear_steps_of", "pack_steps", "unpack_steps"]
 
-_STEP = {"matrix", "removed", "offset", "sign", "renormalise"}
-_EXACT = 1e-12
+_ARRAYS = tuple(AffineStep().arrays())
 
 
 def check_fitted(closer: Closer) -> None:
@@ -59,20 +58,12 @@ def linear_steps_of(closer: Closer, group: str | None) -> tuple[str, tuple[Affin
     return group, steps[group]
 
 
-def removed_directions(closer: Closer, step: AffineStep) -> np.ndarray | None:
-    """Return the B (k, d) of which a step's matrix is I - B^T B, where the closer learned one: much less to write."""
-    learned = {key: value for key, value in vars(closer).items() if key[0] != "_" and isinstance(value, np.ndarray)}
-    name = None if step.matrix is None else _removed(step.matrix, learned)
-    return None if name is None else learned[name]
-
-
 def pack_steps(
     steps: Mapping[str, tuple[AffineStep, ...]], tensors: Mapping[str, np.ndarray]
 ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Return the steps as JSON that names arrays, and the arrays that ``tensors`` does not hold yet.
 
-    An offset that is held already with the other sign is named so, with ``"sign": -1``. A matrix I - B^T B, of which B
-    is held already, names B as ``"removed"``, which is much smaller.
+    An offset that is held already with the other sign is named so, with ``"sign": -1``.
     """
     held = {_content(array): name for name, array in tensors.items()}
     added: dict[str, np.ndarray] = {}
@@ -88,21 +79,14 @@ def pack_steps(
     for group, own in steps.items():
         packed[group] = []
         for number, step in enumerate(own):
-            matrix, offset, sign = step.matrix, step.offset, 1
-            removed = None if matrix is None or _content(matrix) in held else _removed(matrix, tensors)
-            if removed is not None:
-                matrix = None
+            arrays, offset, sign = step.arrays(), step.offset, 1
             if offset is not None and _content(offset) not in held and _content(-offset) in held:
-                offset, sign = -offset, -1
-            packed[group].append(
-                {
-                    "matrix": None if matrix is None else named(matrix, f"steps.{group}.{number}.matrix"),
-                    "removed": removed,
-                    "offset": None if offset is None else named(offset, f"steps.{group}.{number}.offset"),
-                    "sign": sign,
-                    "renormalise": step.renormalise,
-                }
-            )
+                arrays["offset"], sign = -offset, -1
+            names = {
+                part: None if array is None else named(array, f"steps.{group}.{number}.{part}")
+                for part, array in arrays.items()
+            }
+            packed[group].append({**names, "sign": sign, "renormalise": step.renormalise})
     return packed, added
 
 
@@ -120,37 +104,25 @@ def unpack_steps(packed: Any, tensors: Mapping[str, np.ndarray], used: set[str])
 
 
 def _step(step: Any, tensors: Mapping[str, np.ndarray], used: set[str]) -> AffineStep:
-    if not isinstance(step, dict) or set(step) != _STEP or step["sign"] not in (1, -1):
-        raise ValueError("lists its steps wrongly")
-    if not isinstance(step["renormalise"], bool):
+    sound = (
+        isinstance(step, dict)
+        and set(step) == {*_ARRAYS, "sign", "renormalise"}
+        and step["sign"] in (1, -1)
+        and isinstance(step["renormalise"], bool)
+        and None in (step["matrix"], step["removed"])
+    )
+    if not sound:
         raise ValueError("lists its steps wrongly")
     arrays: dict[str, Any] = {}
-    for part in ("matrix", "removed", "offset"):
+    for part in _ARRAYS:
         name = step[part]
         if name is not None and (not isinstance(name, str) or name not in tensors):
             raise ValueError(f"names the tensor {str(name)[:40]!r}, which is missing")
         used.update(set() if name is None else {name})
         arrays[part] = None if name is None else tensors[name]
-    removed = arrays["removed"]
-    if removed is not None:
-        if removed.ndim != 2 or arrays["matrix"] is not None:
-            raise ValueError("lists its steps wrongly")
-        arrays["matrix"] = np.eye(removed.shape[1]) - removed.T @ removed
     if arrays["offset"] is not None and step["sign"] == -1:
         arrays["offset"] = -arrays["offset"]
-    return AffineStep(matrix=arrays["matrix"], offset=arrays["offset"], renormalise=step["renormalise"])
-
-
-def _removed(matrix: np.ndarray, tensors: Mapping[str, np.ndarray]) -> str | None:
-    """Return the name of the B of which a matrix is I - B^T B."""
-    d = matrix.shape[-1]
-    for name, array in tensors.items():
-        if matrix.ndim == 2 and array.dtype == np.float64 and array.ndim == 2 and array.shape[1] == d > len(array):
-            difference = matrix - np.eye(d)
-            difference += array.T @ array
-            if np.abs(difference).max() < _EXACT:
-                return name
-    return None
+    return AffineStep(**arrays, renormalise=step["renormalise"])
 
 
 def _content(array: np.ndarray) -> tuple[str, tuple[int, ...], bytes]:

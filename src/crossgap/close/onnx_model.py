@@ -11,7 +11,7 @@ from crossgap import __version__
 from crossgap.close.affine_step import AffineStep
 from crossgap.close.closer import Closer
 from crossgap.close.linear_steps import linear_steps_of
-from crossgap.close.whole_file import write_whole
+from crossgap.data.atomic import write_whole
 from crossgap.errors import MissingExtraError
 
 __all__ = ["write_onnx"]
@@ -81,20 +81,27 @@ def _model(steps: Sequence[AffineStep], *, closer: Closer, group: str) -> Any:
     width = int(closer.n_features_in_)
     for number, step in enumerate(steps):
         name = f"step{number}"
-        if step.matrix is not None:
-            full = step.matrix.ndim == 2
-            arrays[f"{name}_matrix"] = step.matrix.T if full else step.matrix
+        matrix = step.matrix if step.removed is None else step.dense(width)[0][:width]
+        if matrix is not None:
+            full = matrix.ndim == 2
+            arrays[f"{name}_matrix"] = matrix.T if full else matrix
             rows = add("MatMul" if full else "Mul", rows, f"{name}_matrix", to=f"{name}_turned")
-            width = len(step.matrix)
         if step.offset is not None:
             arrays[f"{name}_offset"] = step.offset
             rows = add("Add", rows, f"{name}_offset", to=f"{name}_shifted")
+        width = step.width(width)
+        if step.appended is not None:
+            more = len(step.appended)
+            arrays[f"{name}_room"] = np.array([0, 0, 0, more])
+            arrays[f"{name}_appended"] = np.concatenate([np.zeros(width - more), step.appended])
+            rows = add("Pad", rows, f"{name}_room", to=f"{name}_widened")
+            rows = add("Add", rows, f"{name}_appended", to=f"{name}_filled")
         if step.renormalise:
             rows = at_length_one(rows, name)
     add("Where", "input_nonzero", rows, "zero", to="moved")
     initialisers = [
         numpy_helper.from_array(
-            np.ascontiguousarray(array, np.int64 if name == "last_axis" else np.float32).reshape(np.shape(array)), name
+            np.ascontiguousarray(array, np.int64 if array.dtype.kind == "i" else np.float32).reshape(array.shape), name
         )
         for name, array in arrays.items()
     ]

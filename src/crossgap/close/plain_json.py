@@ -5,13 +5,11 @@ import os
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from crossgap import __version__
 from crossgap.close.affine_step import AffineStep
 from crossgap.close.closer import Closer
-from crossgap.close.linear_steps import linear_steps, removed_directions
-from crossgap.close.whole_file import write_whole
+from crossgap.close.linear_steps import linear_steps
+from crossgap.data.atomic import write_whole
 
 __all__ = ["to_plain_json", "write_plain_json"]
 
@@ -24,10 +22,10 @@ def to_plain_json(closer: Closer) -> str:
         {"schema": 1, "kind": "linear closer", "crossgap": VERSION, "method": "MeanRemoval", "dimension": d,
          "input": "rows are divided by their length first",
          "steps": {GROUP: [{"matrix": null | [d factors] | [k rows of d], "removed": null | [j rows of d],
-                            "offset": null | [k], "renormalise": true}]}}
+                            "offset": null | [k], "appended": null | [i], "renormalise": true}]}}
 
-        each step: v becomes A v + b with A the matrix, or I - B^T B where the rows of B are "removed";
-        then it is divided by its length where "renormalise" says so
+        each step: v becomes (A v + b, c) with A the matrix, or I - B^T B where the rows of B are "removed", b the
+        offset and c what is "appended"; then it is divided by its length where "renormalise" says so
 
     Parameters
     ----------
@@ -51,7 +49,7 @@ def to_plain_json(closer: Closer) -> str:
     >>> from crossgap.close import MeanRemoval
     >>> closer = MeanRemoval().fit(np.array([[1.0, 0.0], [0.0, 1.0]]))
     >>> json.loads(to_plain_json(closer))["steps"]
-    {'rows': [{'matrix': None, 'removed': None, 'offset': [-0.5, -0.5], 'renormalise': True}]}
+    {'rows': [{'matrix': None, 'removed': None, 'offset': [-0.5, -0.5], 'appended': None, 'renormalise': True}]}
     """
     steps = linear_steps(closer)
     document = {
@@ -61,7 +59,7 @@ def to_plain_json(closer: Closer) -> str:
         "method": type(closer).__name__,
         "dimension": int(closer.n_features_in_),
         "input": "rows are divided by their length first",
-        "steps": {group: [_plain(closer, step) for step in own] for group, own in steps.items()},
+        "steps": {group: [_plain(step) for step in own] for group, own in steps.items()},
     }
     return json.dumps(document, ensure_ascii=True, allow_nan=False, separators=(",", ":")) + "\n"
 
@@ -71,12 +69,6 @@ def write_plain_json(closer: Closer, path: str | os.PathLike[str]) -> Path:
     return write_whole(path, to_plain_json(closer).encode())
 
 
-def _plain(closer: Closer, step: AffineStep) -> dict[str, Any]:
-    removed = removed_directions(closer, step)
-    arrays: dict[str, np.ndarray | None] = {
-        "matrix": step.matrix if removed is None else None,
-        "removed": removed,
-        "offset": step.offset,
-    }
-    plain = {key: None if array is None else array.tolist() for key, array in arrays.items()}
-    return {**plain, "renormalise": step.renormalise}
+def _plain(step: AffineStep) -> dict[str, Any]:
+    numbers = {key: None if array is None else array.tolist() for key, array in step.arrays().items()}
+    return {**numbers, "renormalise": step.renormalise}

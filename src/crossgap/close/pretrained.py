@@ -9,8 +9,7 @@ from typing import Any
 from crossgap.close.closer import Closer
 from crossgap.close.closer_file import read_closer, read_closer_record, write_closer
 from crossgap.close.model_card import model_card
-from crossgap.close.whole_file import write_whole
-from crossgap.data.atomic import atomic_path
+from crossgap.data.atomic import atomic_path, write_whole
 from crossgap.errors import FormatError
 
 __all__ = ["from_pretrained", "save_pretrained"]

@@ -1,11 +1,12 @@
 """Ten lines of NumPy that apply a linear closer where crossgap is not installed."""
 
 import os
+from itertools import chain
 
 from crossgap.close.affine_step import AffineStep
 from crossgap.close.closer import Closer
 from crossgap.close.closer_record import pack_closer
-from crossgap.close.linear_steps import linear_steps, removed_directions
+from crossgap.close.linear_steps import linear_steps
 
 __all__ = ["numpy_recipe"]
 
@@ -31,7 +32,7 @@ def numpy_recipe(closer: Closer, path: str | os.PathLike[str] = "closer.safetens
     TypeError
         If the closer does more than matrices, offsets and lengths.
     ValueError
-        If it is not fitted, or the file of ``write_closer`` would hold no steps.
+        If it is not fitted.
 
     Notes
     -----
@@ -64,50 +65,43 @@ def numpy_recipe(closer: Closer, path: str | os.PathLike[str] = "closer.safetens
         load = [f"with open({name!a}) as file:", '    steps = json.load(file)["steps"]']
         sign = False
     else:
-        packed = pack_closer(closer)[0]["steps"]
-        if packed is None:
-            raise ValueError(
-                f"the .safetensors file of {type(closer).__name__} lists no steps, since they would take much more "
-                f"room than what was learned; write it as plain JSON too: crossgap export closer.safetensors -o "
-                f"closer.json."
-            )
         load = [
             f'with safe_open({name!a}, "numpy") as file:',
             '    steps = json.loads(file.metadata()["crossgap"])["steps"]',
             "    held = {name: file.get_tensor(name) for name in file.keys()}",
         ]
-        sign = any(step["sign"] == -1 for own in packed.values() for step in own)
-    every = [(step, removed_directions(closer, step) is not None) for own in steps.values() for step in own]
+        sign = any(step["sign"] == -1 for own in pack_closer(closer)[0]["steps"].values() for step in own)
     body = [_LENGTH, "for step in steps[group]:"]
-    body += [f"    {line}" for line in _moves(every, plain=plain, sign=sign)]
+    body += [f"    {line}" for line in _moves([*chain(*steps.values())], plain=plain, sign=sign)]
     signature = f"def move(rows, group):  # rows (n, {closer.n_features_in_}) as the model gives them; group: {groups}"
     lines = [*filter(None, head), "", *load, "", signature, *(f"    {line}" for line in [*body, "return rows"])]
     return "\n".join(lines) + "\n"
 
 
-def _moves(every: list[tuple[AffineStep, bool]], *, plain: bool, sign: bool) -> list[str]:
+def _moves(steps: list[AffineStep], *, plain: bool, sign: bool) -> list[str]:
     """Return the lines of one step: those that any of the steps needs, with a condition where not all do."""
     lines = []
+    given = [{**step.arrays(), "renormalise": step.renormalise or None} for step in steps]
 
     def value(part: str) -> str:
         return f'np.array(step["{part}"])' if plain else f'held[step["{part}"]]'
 
-    def when(key: str, needed: list[bool], *moves: str) -> None:
+    def when(part: str, *moves: str) -> None:
+        needed = [parts[part] is not None for parts in given]
         if all(needed):
             lines.extend(moves)
         elif any(needed):
-            lines.append(f'if step["{key}"]:')
+            lines.append(f'if step["{part}"]:')
             lines.extend(f"    {move}" for move in moves)
 
-    steps = [step for step, _ in every]
-    matrices = [step.matrix is not None and not removed for step, removed in every]
-    shapes = {step.matrix.ndim for step, removed in every if step.matrix is not None and not removed}
-    by_matrix = {1: "rows * matrix", 2: "rows @ matrix.T"}
-    form = by_matrix[min(shapes)] if len(shapes) == 1 else f"{by_matrix[1]} if matrix.ndim == 1 else {by_matrix[2]}"
-    when("matrix", matrices, f"matrix = {value('matrix')}", f"rows = {form}")
-    basis = f"basis = {value('removed')}", "rows = rows - rows @ basis.T @ basis"
-    when("removed", [removed for _, removed in every], *basis)
-    offset = f'step["sign"] * {value("offset")}' if sign else value("offset")
-    when("offset", [step.offset is not None for step in steps], f"rows = rows + {offset}")
-    when("renormalise", [step.renormalise for step in steps], _LENGTH)
+    shapes = {step.matrix.ndim for step in steps if step.matrix is not None}
+    if shapes == {1, 2}:
+        when("matrix", f"matrix = {value('matrix')}", "rows = rows * matrix if matrix.ndim == 1 else rows @ matrix.T")
+    else:
+        when("matrix", f"rows = rows * {value('matrix')}" if shapes == {1} else f"rows = rows @ {value('matrix')}.T")
+    when("removed", f"basis = {value('removed')}", "rows = rows - rows @ basis.T @ basis")
+    signed = 'step["sign"] * ' if sign else ""
+    when("offset", f"rows = rows + {signed}{value('offset')}")
+    when("appended", f"rows = np.hstack([rows, np.tile({value('appended')}, (len(rows), 1))])")
+    when("renormalise", _LENGTH)
     return lines

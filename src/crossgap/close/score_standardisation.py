@@ -115,7 +115,7 @@ class ScoreStandardisation(MomentCloser):
         deviations: dict[str, Any] = {}
         for a, left in moments.items():
             found = [_mean_and_deviation(left, right, (a, b)) for b, right in moments.items()]
-            means[a], deviations[a] = np.array(found).T
+            means[a], deviations[a] = np.ascontiguousarray(np.array(found).T)
         self.score_means_, self.score_deviations_ = means, deviations
 
     def scales(self, queries: str) -> dict[str, tuple[float, float]]:
@@ -145,11 +145,8 @@ class ScoreStandardisation(MomentCloser):
     def steps(self, group: str) -> tuple[AffineStep, ...]:
         """Return (x / S, -M / S): the document whose inner product with (q, 1) is z."""
         mean, deviation = self.scales(self._queries)[group]
-        d = self.n_features_in_
-        matrix, offset = np.zeros((d + 1, d)), np.zeros(d + 1)
-        matrix[:d] = np.eye(d) / deviation
-        offset[d] = -mean / deviation
-        last = AffineStep(matrix=matrix, offset=offset, renormalise=False)
+        factors = np.full(self.n_features_in_, 1 / deviation)
+        last = AffineStep(matrix=factors, appended=np.array([-mean / deviation]), renormalise=False)
         return (AffineStep(offset=-self.means_[group]), last) if self.centre else (last,)
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:

@@ -6,9 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from crossgap.close.comparison import NONE, CandidateRow, Change, Comparison
+from crossgap.close.comparison import NONE, CandidateRow, Change, Comparison, change_bounds
 from crossgap.close.judged_quantities import Key
-from crossgap.measure.certainty import interval
 
 __all__ = ["CLOSE", "LEAVE", "MATTERS", "NOT_ENOUGH", "TaskVerdict", "share_distance", "task_verdicts"]
 
@@ -116,18 +115,12 @@ def _mixed(found: Comparison, row: CandidateRow, queries: str) -> TaskVerdict:
     if change is not None and change.after is not None:
         return _verdict("mixed search", label, change, "NDCG@10", told)
     before, after = (share_distance(found.samples[name], queries) for name in (NONE, row.name))
-    drop = before - after
-    level = float(found.settings["level"])
-    bounds = None
-    if len(drop) > 1:
-        limits = interval(float(drop[0]), drop[1:], level=level)
-        bounds = (limits.low, limits.high)
     gain = Change(
         name="fairness",
         groups=(queries,),
         before=1 - float(before[0]),
         after=1 - float(after[0]),
-        interval=bounds,
+        interval=change_bounds(before - after, level=float(found.settings["level"])),
     )
     return _verdict("mixed search", label, gain, "fairness", told)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["atomic_path"]
+__all__ = ["atomic_path", "write_whole"]
 
 
 @contextmanager
@@ -49,6 +49,32 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     except BaseException:  # also KeyboardInterrupt: nothing half-written is left behind
         _remove(temporary)
         raise
+
+
+def write_whole(path: str | os.PathLike[str], *parts: bytes | memoryview) -> Path:
+    """Write the parts to a file one after the other, and have them on the disk before it takes its name; return it.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written, for example on a full disk; what was there before is left as it was.
+    """
+    with atomic_path(path) as temporary:
+        try:
+            with open(temporary, "wb") as file:
+                for part in parts:
+                    file.write(part)
+                file.flush()
+                os.fsync(file.fileno())  # a rename may reach the disk before what it names
+        except OSError as error:
+            if error.filename is not None:
+                raise
+            size = sum(memoryview(part).nbytes for part in parts)
+            raise OSError(
+                f"{os.fspath(path)!r} cannot be written ({str(error.strerror).lower()}), so what was there before is "
+                f"kept; free {size:,} bytes or choose another place."
+            ) from error
+    return Path(path)
 
 
 def _remove(temporary: Path) -> None:

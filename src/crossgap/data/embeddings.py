@@ -228,6 +228,16 @@ class Embeddings(Mapping[str, Group]):
                 numbers[name] = np.arange(starts[n], starts[n] + n)
         return numbers
 
+    def without_pairs(self) -> "Embeddings":
+        """Return the same rows with ids that no two groups share; rows of one group that show one item still do."""
+        numbers = self.row_items
+        return Embeddings(
+            {
+                name: replace(group, items=len(self) * numbers[name] + position)
+                for position, (name, group) in enumerate(self.items())
+            }
+        )
+
     def item_codes(self, a: str, b: str) -> ItemCodes:
         """Number the items of two groups from 0; where they do not pair, ``reason`` says why."""
         n = len(self[a])

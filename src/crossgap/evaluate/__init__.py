@@ -10,8 +10,9 @@ from crossgap.evaluate.corrected_search import CORRECTIONS, Correction
 from crossgap.evaluate.evaluation import Evaluation, Verdict
 from crossgap.evaluate.folds import Fold, as_is, in_sample, numbered, other_half, with_closer
 from crossgap.evaluate.index_recall import evaluate_index
-from crossgap.evaluate.mixed import evaluate_mixed, modality_fairness
+from crossgap.evaluate.mixed import evaluate_mixed
 from crossgap.evaluate.retrieval import evaluate_retrieval
+from crossgap.evaluate.search_scores import modality_fairness
 from crossgap.evaluate.zero_shot import class_vectors, evaluate_zero_shot, with_classes
 
 __all__ = [

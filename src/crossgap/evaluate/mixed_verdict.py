@@ -47,30 +47,41 @@ def mixed_verdict(numbers: MixedNumbers, *, changes: bool) -> Verdict:
     """Say in one sentence what to do for one group of queries, and in a second why shares still differ."""
     if not changes:
         return _as_is(numbers)
+    decision, why = _decision(numbers)
+    sentence = f"{numbers.queries} queries: {decision}: {why}; {_shares(numbers)}."
+    reason = _why_not(numbers)
+    return Verdict(groups=(numbers.queries,), decision=decision, sentence=f"{sentence} {reason}".rstrip())
+
+
+def _decision(numbers: MixedNumbers) -> tuple[str, str]:
+    """Decide by NDCG where it changes, and by the shares where it does not or nothing is known of relevance."""
     gain, fairer = numbers.find("ndcg_at_k", "difference"), numbers.find("modality_fairness", "difference")
     better, nearer = decide(gain), decide(fairer)
-    shares = _shares(numbers)
-    if fairer is not None and fairer.interval is None:
-        decision, why = NOT_ENOUGH, "there are too few items for an interval"
-    elif gain is None:
-        decision = CLOSE if nearer == CLOSE else NOT_ENOUGH if nearer == NOT_ENOUGH else LEAVE
-        why = "no ids say which rows are right, so only the shares speak"
-    elif better == CLOSE:
-        decision, why = CLOSE, f"NDCG@{numbers.k} rises by {signed(gain)} to {_after(numbers)}"
-    elif better == LEAVE:
-        decision, why = LEAVE, f"NDCG@{numbers.k} falls by {signed(gain)} to {_after(numbers)}"
-    elif nearer == CLOSE:
-        decision, why = (
-            CLOSE,
-            f"shares come nearer to those of the corpus, and NDCG@{numbers.k} changes by {signed(gain)}",
-        )
-    elif better == NOT_ENOUGH:
-        decision, why = NOT_ENOUGH, f"the change of NDCG@{numbers.k}, {signed(gain)}, may be a gain or a loss"
-    else:
-        decision, why = LEAVE, f"NDCG@{numbers.k} changes by {signed(gain)} and shares come no nearer"
-    sentence = f"{numbers.queries} queries: {decision}: {why}; {shares}."
-    reason = _why_not(numbers)
-    return Verdict(groups=(numbers.queries,), decision=decision, sentence=sentence + (f" {reason}" if reason else ""))
+    score = f"NDCG@{numbers.k}"
+    if fairer is None or fairer.interval is None:
+        return NOT_ENOUGH, "there are too few items for an interval"
+    if gain is not None and better == CLOSE:
+        return CLOSE, f"{score} rises by {signed(gain)} to {_after(numbers)}"
+    if gain is not None and better == LEAVE:
+        return LEAVE, f"{score} falls by {signed(gain)} to {_after(numbers)}"
+    if _is_fair(numbers):
+        told_gain = "" if gain is None else f", and {score} changes by {signed(gain)}"
+        why = f"shares are within {SHARE_TOLERANCE} of those of the corpus as it is{told_gain}"
+        return NOT_ENOUGH if gain is not None and better == NOT_ENOUGH else LEAVE, why
+    if gain is None:
+        return nearer or LEAVE, "no ids say which rows are right, so only the shares speak"
+    if nearer == CLOSE:
+        return CLOSE, f"shares come nearer to those of the corpus, and {score} changes by {signed(gain)}"
+    if better == NOT_ENOUGH:
+        return NOT_ENOUGH, f"the change of {score}, {signed(gain)}, may be a gain or a loss"
+    return LEAVE, f"{score} changes by {signed(gain)} and shares come no nearer"
+
+
+def _is_fair(numbers: MixedNumbers) -> bool:
+    """Return whether every share is within the tolerance before anything is done."""
+    return all(
+        abs(_share(numbers, "before", name) - _corpus_share(numbers, name)) <= SHARE_TOLERANCE for name in numbers.names
+    )
 
 
 def _as_is(numbers: MixedNumbers) -> Verdict:

@@ -192,7 +192,7 @@ def _numbers(found: Embeddings, row: Any, when: str) -> Iterator[tuple[str, floa
     yield "centroid_distance", getattr(row.find("centroid_distance", a, b), when)
     for way, (queries, other) in zip(_WAYS, ((a, b), (b, a)), strict=True):
         excess = getattr(row.find("modality_share_excess", queries, other), when)
-        yield f"modality_share_at_{_LIST}/{way}", excess + _corpus_share(found)[way]
+        yield f"modality_share_at_{_LIST}/{way}", max(0.0, excess + _corpus_share(found)[way])
         yield f"recall_at_1/{way}", getattr(row.find("recall_at_k", queries, other), when)
     for side, name in zip("xy", (a, b), strict=True):
         yield f"ndcg_at_{_LIST}/{side}", getattr(row.find("ndcg_at_k", name), when)

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from crossgap.data.atomic import atomic_path
+from crossgap.data.atomic import write_whole
 from crossgap.errors import FormatError
 
 __all__ = ["read_record", "read_tensors", "write_tensors"]
@@ -56,22 +56,7 @@ def write_tensors(path: str | os.PathLike[str], tensors: Mapping[str, Tensor], r
     text = json.dumps(record, sort_keys=True, separators=(",", ":"), allow_nan=False)
     header = json.dumps({"__metadata__": {"crossgap": text}, **entries}, separators=(",", ":")).encode()
     header += b" " * (-len(header) % 8)
-    with atomic_path(path) as temporary:
-        try:
-            with open(temporary, "wb") as file:
-                file.write(len(header).to_bytes(8, "little"))
-                file.write(header)
-                for name in order:
-                    file.write(_bytes(tensors[name]))
-                file.flush()
-                os.fsync(file.fileno())  # a rename may reach the disk before what it names
-        except OSError as error:
-            if error.filename is not None:
-                raise
-            raise OSError(
-                f"{os.fspath(path)!r} cannot be written ({str(error.strerror).lower()}), so what was there before is "
-                f"kept; free {8 + len(header) + begin:,} bytes or choose another place."
-            ) from error
+    write_whole(path, len(header).to_bytes(8, "little"), header, *(_bytes(tensors[name]) for name in order))
 
 
 def read_tensors(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[str, Any]]:

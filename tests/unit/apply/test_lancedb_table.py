@@ -5,6 +5,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from crossgap.apply.lancedb_column import MovedColumn
 from crossgap.apply.stores import apply_to_store
 from crossgap.close.mean_removal import MeanRemoval
 
@@ -328,7 +329,7 @@ def test_what_lancedb_cannot_read_is_one_sentence(tmp_path, make):
     make()
     for file in (tmp_path / "photos.lance" / "data").iterdir():
         file.write_bytes(b"x" * 64)
-    with pytest.raises(OSError, match=r"could not be read or written by LanceDB \(.*\); check the folder"):
+    with pytest.raises(OSError, match=r"could not be read or written by LanceDB, which says .*; check the folder"):
         apply_to_store(_closer(), f"lancedb:{tmp_path}/photos")
 
 
@@ -336,3 +337,78 @@ def test_an_empty_table(make, apply):
     make(_columns(np.zeros((0, D), np.float32), pa.array([], pa.string())))
     with pytest.raises(ValueError, match="photos holds no rows, so there is nothing to move"):
         apply()
+
+
+def test_a_conflict_says_to_try_again(make, apply):
+    make()
+
+    def preempted(done, total, text):
+        raise RuntimeError("lance error: Retryable commit conflict for version 2")
+
+    with pytest.raises(OSError, match="another program wrote to it at the same moment, so run the same command again"):
+        apply(progress=preempted)
+
+
+def _change(table, row):
+    table.checkout_latest()
+    table.update(where=f"id = {row}", values={"note": "changed", "modality": "text"})
+
+
+def test_what_others_change_meanwhile_is_kept(make, apply):
+    """Row 50 is written after the change, row 5 before it."""
+    table = make()
+
+    def change(done, total, text):
+        if text.startswith("writing") and done == 20:
+            _change(table, 50)
+            _change(table, 5)
+
+    record = apply(batch=10, progress=change)
+    assert record.written == N
+    note = _read(table, "note")
+    assert [row for row in range(N) if note[row] == "changed"] == [5, 50]
+
+
+def test_what_others_change_at_the_very_moment_is_kept(make, apply, monkeypatch):
+    """Between reading rows and writing them: they are read again, and moved as they are now."""
+    table = make()
+    moved, calls = MovedColumn._moved, []
+
+    def slow(column, batch):
+        calls.append(batch.num_rows)
+        if len(calls) == 2:
+            _change(table, 12)
+            table.delete("id = 13")
+            table.update(where="id = 14", values={"vector": [5.0] + [0.0] * (D - 1)})
+        return moved(column, batch)
+
+    monkeypatch.setattr(MovedColumn, "_moved", slow)
+    apply(batch=10)
+    assert calls == [10, 10, 9, 10, 10, 10, 10]
+    keys = _read(table, "id").tolist()
+    assert keys == [row for row in range(N) if row != 13]
+    note = dict(zip(keys, _read(table, "note"), strict=True))
+    assert note[12] == "changed"
+    rows, groups = _rows(), list(GROUPS)
+    rows[14] = [5.0] + [0.0] * (D - 1)
+    groups[12] = "text"
+    expected = _closer().transform(rows, groups=groups)
+    np.testing.assert_array_equal(_matrix(table, "vector_closed"), np.delete(expected, 13, axis=0))
+
+
+def test_columns_of_every_kind_survive(make, apply):
+    more = {
+        "list": pa.array([[i, i + 1] for i in range(N)]),
+        "struct": pa.array([{"a": i, "b": str(i)} for i in range(N)]),
+        "time": pa.array(range(N), pa.timestamp("us")),
+        "bytes": pa.array([bytes([i]) for i in range(N)]),
+        "maybe": pa.array([None if i % 3 else i for i in range(N)]),
+        "word": pa.array(["x", "y"] * (N // 2)).dictionary_encode(),
+        "other_vector": _vectors(_rows()[:, :2]),
+    }
+    table = make(_columns(**more))
+    before = table.search().to_arrow().sort_by("id")
+    apply(vector="vector")
+    table.checkout_latest()
+    after = table.search().to_arrow().sort_by("id")
+    assert after.drop(["vector_closed"]) == before

@@ -438,5 +438,7 @@ def test_a_folder(tmp_path):
 
 
 def test_a_server_that_does_not_answer():
-    with pytest.raises(OSError, match=r"'http://127.0.0.1:9' gave no usable answer: .*; check the address and the key"):
+    with pytest.raises(
+        OSError, match=r"'http://127.0.0.1:9' gave no usable answer, but .*; check the address and the key"
+    ):
         apply_to_store(_closer(), "qdrant:http://127.0.0.1:9/photos", group="image")

@@ -55,6 +55,18 @@ def test_an_index_by_inner_product_gives_the_standardised_score(two_groups, quer
     np.testing.assert_allclose(closer.as_queries(asked) @ documents.T, wanted)
 
 
+def test_its_steps_are_factors_and_one_more_column(two_groups):
+    X, groups = two_groups
+    closer = ScoreStandardisation(centre=True).fit(X, groups=groups)
+    mean, deviation = closer.scales("image")["text"]
+    first, last = closer.steps("text")
+    np.testing.assert_array_equal(first.offset, -closer.means_["text"])
+    np.testing.assert_allclose(last.matrix, [1 / deviation] * 4)
+    np.testing.assert_allclose(last.appended, [-mean / deviation])
+    assert not last.renormalise
+    assert len(ScoreStandardisation().fit(X, groups=groups).steps("text")) == 1
+
+
 def test_batches_give_what_one_fit_gives(two_groups):
     X, groups = two_groups
     whole, parts = ScoreStandardisation().fit(X, groups=groups), ScoreStandardisation()

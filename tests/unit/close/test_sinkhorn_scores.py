@@ -56,7 +56,7 @@ def test_rows_that_are_their_own_bank_rows_are_left_out(rng):
 
 def test_too_few_iterations_are_told(rng):
     x = rng.normal(size=(9, 4))
-    with pytest.raises(DegenerateError, match="after 2 iterations at temperature = 0.01; give a larger"):
+    with pytest.raises(DegenerateError, match=r"after 2 iterations at temperature = 0\.01; give a larger"):
         sinkhorn_offsets(x, rng.normal(size=(9, 4)), temperature=0.01, iterations=2)
 
 

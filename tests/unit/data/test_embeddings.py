@@ -402,3 +402,13 @@ def test_a_proportional_sample_keeps_the_mixture():
     assert abs(len(chosen["text"]) - 250) < 4 * (1000 * 0.25 * 0.75) ** 0.5  # four standard errors
     assert abs(len(chosen["audio"]) - 100) < 4 * (400 * 0.25 * 0.75) ** 0.5
     assert [len(group) for group in e.sample_items(1000).values()] == [1000, 1000, 400]
+
+
+def test_without_pairs_groups_share_no_item(rng):
+    e = Embeddings.from_arrays(
+        image=rng.normal(size=(3, 4)), text=rng.normal(size=(5, 4)), items={"image": [0, 1, 2], "text": [0, 0, 1, 2, 2]}
+    )
+    apart = e.without_pairs()
+    assert apart.item_codes("image", "text").reason is not None
+    assert len(np.unique(apart.row_items["text"])) == 3
+    np.testing.assert_array_equal(apart["text"].vectors, e["text"].vectors)

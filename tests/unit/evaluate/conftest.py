@@ -10,7 +10,17 @@ from crossgap.evaluate.folds import numbered
 
 CIFAR_IN_IMAGENET = {  # names of ImageNet classes, by their first words, that show a CIFAR-10 class
     "airplane": ("airliner", "warplane"),
-    "automobile": ("cab", "convertible", "jeep", "limousine", "minivan", "Model T", "racer", "sports car", "beach wagon"),
+    "automobile": (
+        "cab",
+        "convertible",
+        "jeep",
+        "limousine",
+        "minivan",
+        "Model T",
+        "racer",
+        "sports car",
+        "beach wagon",
+    ),
     "bird": ("cock", "hen", "ostrich", "brambling", "goldfinch", "house finch", "junco", "indigo bunting", "robin"),
     "cat": ("tabby", "tiger cat", "Persian cat", "Siamese cat", "Egyptian cat"),
     "deer": ("hartebeest", "impala", "gazelle"),

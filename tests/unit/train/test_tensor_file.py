@@ -179,10 +179,10 @@ def test_an_error_while_writing_keeps_the_file_before(tmp_path, monkeypatch):
     path = tmp_path / "a.safetensors"
     write_tensors(path, {"a": torch.zeros(3)}, {"step": 1})
 
-    def interrupted(values):
+    def interrupted(descriptor):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("crossgap.train.tensor_file._bytes", interrupted)
+    monkeypatch.setattr(os, "fsync", interrupted)
     with pytest.raises(KeyboardInterrupt):
         write_tensors(path, {"a": torch.zeros(3)}, {"step": 2})
     assert [found.name for found in tmp_path.iterdir()] == ["a.safetensors"]

@@ -142,6 +142,14 @@ def test_two_means_take_a_few_kilobytes(closers, path):
     assert write_closer(closers("gap direction"), path).stat().st_size < 6_000
 
 
+def test_steps_take_no_more_room_than_what_was_learned(linear_closer, path):
+    write_closer(linear_closer, path)
+    record, tensors = taken_apart(path)
+    size = {kind: sum(tensors[name].nbytes for name in tensors if name.startswith("steps.") == kind) for kind in (0, 1)}
+    assert record["steps"] is not None
+    assert size[1] <= max(size[0], 3 * 512 * 8)
+
+
 def test_equal_matrices_are_held_once(closers, path):
     write_closer(closers("joint whitening"), path)
     assert path.stat().st_size < 1.1 * 512 * 512 * 8
@@ -162,6 +170,18 @@ def test_names_of_columns_come_back(small, path):
     small.feature_names_in_ = np.array(["a", "b", "c", "d"], dtype=object)  # as from a data frame
     write_closer(small, path)
     np.testing.assert_array_equal(read_closer(path).feature_names_in_, small.feature_names_in_, strict=True)
+
+
+def test_arrays_are_learned_in_the_order_in_which_they_are_read(any_closer):
+    """A product of the same numbers in another order of memory may differ in its last bit."""
+
+    def arrays(value):
+        if isinstance(value, dict):
+            return [array for part in value.values() for array in arrays(part)]
+        return [value] if isinstance(value, np.ndarray) else []
+
+    learned = {key: value for key, value in vars(any_closer).items() if key[0] != "_" and key[-1] == "_"}
+    assert all(array.flags.c_contiguous for array in arrays(learned))
 
 
 def test_any_order_of_memory_is_written_the_same(path, rng):
@@ -193,7 +213,16 @@ def test_the_header_says_it_all(small, path):
         "fit_rows": {"image": 3, "text": 3},
         "state": {"means_": {"dict": {"image": {"tensor": "means_.image"}, "text": {"tensor": "means_.text"}}}},
         "steps": {
-            name: [{"matrix": None, "removed": None, "offset": f"means_.{name}", "sign": -1, "renormalise": True}]
+            name: [
+                {
+                    "matrix": None,
+                    "removed": None,
+                    "offset": f"means_.{name}",
+                    "appended": None,
+                    "sign": -1,
+                    "renormalise": True,
+                }
+            ]
             for name in ("image", "text")
         },
         "facts": {"sources": ["a.npz"], "seed": 3, "table": [{"gap": 0.5, "n": None}]},
@@ -446,7 +475,7 @@ WRONG = {
     "a tensor of a wrong shape": (tensor("means_.text", [1.0, 2.0]), "wrong type or shape"),
     "a tensor of no shape": (
         both(tensor("means_.text", 1.0), put("steps", to=None)),
-        r"shape \(a matrix or an offset\)",
+        r"shape \(offset must have the shape \(4,\) for rows of 4 columns, but it has \(\)\)",
     ),
     "NaN": (tensor("means_.text", [1.0, np.nan, 0, 0]), "holds NaN or infinity in 'means_.text'"),
     "infinity": (tensor("means_.text", [1.0, np.inf, 0, 0]), "holds NaN or infinity in 'means_.text'"),
@@ -464,7 +493,19 @@ WRONG = {
         "names the tensor 'no', which is missing",
     ),
     "a step of a list": (put("steps", "text", 0, "matrix", to=[1]), r"names the tensor '\[1\]', which is missing"),
-    "a step that removes a mean": (put("steps", "text", 0, "removed", to="means_.text"), "lists its steps wrongly"),
+    "a step that removes a mean": (
+        put("steps", "text", 0, "removed", to="means_.text"),
+        "lists steps that are not those of the closer",
+    ),
+    "a step that appends a mean": (
+        put("steps", "text", 0, "appended", to="means_.text"),
+        "lists steps that are not those of the closer",
+    ),
+    "a step of two kinds": (
+        both(*(put("steps", "text", 0, part, to="means_.text") for part in ("matrix", "removed"))),
+        "lists its steps wrongly",
+    ),
+    "a step that lacks a key": (drop("steps", "text", 0, "appended"), "lists its steps wrongly"),
 }
 
 
@@ -525,7 +566,8 @@ def places(value, at=()):
 
 
 @pytest.mark.parametrize(
-    "label", ["translation onto images", "realign", "nearest memory", "gap direction", "corruption"]
+    "label",
+    ["translation onto images", "realign", "nearest memory", "gap direction", "score standardisation", "corruption"],
 )
 def test_odd_values_anywhere(closers, tmp_path, rng, label):
     method = type(closers(label))

@@ -44,19 +44,20 @@ def test_what_has_no_steps(rng):
 def test_what_is_held_already_is_named(rng):
     mean, matrix, basis = rng.normal(size=3), rng.normal(size=(3, 3)), np.eye(3)[:1]
     steps = {
-        "a": (AffineStep(offset=-mean), AffineStep(matrix=np.eye(3) - basis.T @ basis, renormalise=False)),
-        "b": (AffineStep(matrix=matrix, offset=mean), AffineStep(matrix=mean, offset=np.zeros(3))),
+        "a": (AffineStep(offset=-mean), AffineStep(removed=basis.copy(), renormalise=False)),
+        "b": (AffineStep(matrix=matrix, offset=mean), AffineStep(matrix=mean, offset=np.zeros(3), appended=np.ones(1))),
         "c": (),
     }
     held = {"mean": mean, "basis": basis}
     packed, added = pack_steps(steps, held)
-    names = [[(s["matrix"], s["removed"], s["offset"], s["sign"]) for s in packed[group]] for group in "abc"]
+    names = [[tuple(step.values())[:5] for step in packed[group]] for group in "abc"]
+    assert list(packed["a"][0]) == ["matrix", "removed", "offset", "appended", "sign", "renormalise"]
     assert names == [
-        [(None, None, "mean", -1), (None, "basis", None, 1)],
-        [("steps.b.0.matrix", None, "mean", 1), ("mean", None, "steps.b.1.offset", 1)],
+        [(None, None, "mean", None, -1), (None, "basis", None, None, 1)],
+        [("steps.b.0.matrix", None, "mean", None, 1), ("mean", None, "steps.b.1.offset", "steps.b.1.appended", 1)],
         [],
     ]
-    assert set(added) == {"steps.b.0.matrix", "steps.b.1.offset"}
+    assert set(added) == {"steps.b.0.matrix", "steps.b.1.offset", "steps.b.1.appended"}
     used: set[str] = set()
     found = unpack_steps(packed, {**held, **added}, used)
     assert used == {*held, *added}
@@ -64,7 +65,7 @@ def test_what_is_held_already_is_named(rng):
     for group in "abc":
         assert len(found[group]) == len(steps[group])
         for one, other in zip(found[group], steps[group], strict=True):
-            np.testing.assert_allclose(one.apply(rows), other.apply(rows), rtol=0, atol=1e-14)
+            np.testing.assert_array_equal(one.apply(rows), other.apply(rows))
 
 
 def test_matrices_of_groups_that_are_equal_are_held_once(rng):

@@ -9,7 +9,6 @@ from crossgap.close.corruption import Corruption
 from crossgap.close.mean_removal import MeanRemoval
 from crossgap.close.model_card import model_card
 from crossgap.close.recipe import numpy_recipe
-from crossgap.close.score_standardisation import ScoreStandardisation
 
 TABLE = [
     {"quantity": "centroid_distance", "before": 0.8223456, "after": 0.028, "n": 12500, "kept": True},
@@ -55,12 +54,10 @@ def test_without_facts_or_a_table(closers):
     assert text == model_card(closers("mean removal"))
 
 
-def test_closers_without_a_recipe(rng):
-    X = rng.normal(size=(300, 100))
-    for closer in (Corruption().fit(X), ScoreStandardisation().fit(X)):
-        text = model_card(closer)
-        assert "in NumPy" not in text
-        assert "from_pretrained" in text
+def test_a_closer_without_a_recipe(rng):
+    text = model_card(Corruption().fit(rng.normal(size=(30, 10))))
+    assert "in NumPy" not in text
+    assert "from_pretrained" in text
 
 
 HOSTILE = "x\n# Heading\n```\n<script>alert(1)</script> [a](http://e.org) `b` ``c`` |\u202e --- *d* _e_ \\"

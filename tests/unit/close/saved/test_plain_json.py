@@ -22,6 +22,7 @@ def moved_by(steps: list[dict], row: np.ndarray) -> np.ndarray:
             v = v - (v @ direction) * np.array(direction)
         if step["offset"] is not None:
             v = v + np.array(step["offset"])
+        v = np.array([*v, *(step["appended"] or [])])
         if step["renormalise"]:
             v = v / np.sqrt((v * v).sum())
     return v
@@ -46,7 +47,15 @@ def test_the_document():
         "dimension": 2,
         "input": "rows are divided by their length first",
         "steps": {
-            group: [{"matrix": None, "removed": None, "offset": [sign / 2, sign / 2], "renormalise": False}]
+            group: [
+                {
+                    "matrix": None,
+                    "removed": None,
+                    "offset": [sign / 2, sign / 2],
+                    "appended": None,
+                    "renormalise": False,
+                }
+            ]
             for group, sign in (("image", -1), ("text", 1))
         },
     }

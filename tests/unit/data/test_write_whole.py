@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from crossgap.close.whole_file import write_whole
+from crossgap.data.atomic import write_whole
 
 
 def test_parts_follow_each_other(tmp_path):
