@@ -87,9 +87,12 @@ class ParquetStream:
 
     def chunks(self, first: int) -> Iterator[Chunk]:
         """Yield all rows from ``first`` on, in steps; only the last one is shorter."""
+        import pyarrow as pa
+
         for table in self._tables(first, None, rows=self._batch, step=self.step):
             yield Chunk(first=first, rows=len(table), content=table)
             first += len(table)
+            pa.default_memory_pool().release_unused()  # else it keeps some 100 MB that threads gave back
 
     def _tables(self, first: int, columns: list[str] | None, *, rows: int, step: int | None = None) -> Iterator[Any]:
         """Yield tables from row ``first`` on, of ``step`` rows each where that is given."""
@@ -160,6 +163,8 @@ class ParquetStream:
         schema = self.schema.set(place, field).with_metadata({**held, _MOVED_BY: digest.encode()})
         self._mover = mover
         self._bytes = RowGroupBytes(schema, self._codecs())
+        for rows in {min(self.step, self.rows), self.rows % self.step} - {0}:  # now, while nothing else takes memory
+            self._bytes.prepare(rows, mover.moved_dimension, self.dtype)
         return MAGIC
 
     def encode(self, chunk: Chunk) -> Encoded:

@@ -7,7 +7,6 @@ writes one such chunk, its pages are found, and from then on only the numbers ar
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -25,10 +24,10 @@ _AS_NAMED: dict[str, Any] = {"use_compliant_nested_type": False}  # keeps the na
 
 @dataclass(frozen=True, eq=False)
 class _Chunk:
-    """A chunk of vectors as pyarrow wrote it: its bytes, where in them the numbers lie, and its row group."""
+    """A chunk of vectors as pyarrow wrote it: the head of each page, and how many bytes of numbers follow."""
 
-    data: bytes
-    spans: Sequence[tuple[int, int]]
+    heads: Sequence[bytes]
+    lengths: Sequence[int]
     row_group: Struct
 
 
@@ -52,7 +51,6 @@ class RowGroupBytes:
         self._leaves_before = _leaf_count([schema.field(i) for i in range(self._place)])
         self._leaves = _leaf_names(self._others)
         self._chunks: dict[int, _Chunk | None] = {}
-        self._one_at_a_time = Lock()  # pyarrow takes many times the memory of what it writes
 
     def footer(self) -> Struct:
         """Return the footer of a file of this schema without rows."""
@@ -92,27 +90,33 @@ class RowGroupBytes:
 
     def _vector_pieces(self, vectors: np.ndarray) -> tuple[list[Any], Struct]:
         n = len(vectors)
-        with self._one_at_a_time:
-            if n not in self._chunks:
-                self._chunks[n] = self._chunk_of(vectors)
+        if n not in self._chunks:
+            self.prepare(n, vectors.shape[1], vectors.dtype)
         chunk = self._chunks[n]
         if chunk is None:
             data, row_group = self._vector_chunk(vectors)
             return [data], row_group
         numbers = np.ascontiguousarray(vectors).reshape(-1).view(np.uint8).data
-        pieces, at, done = [], 0, 0
-        for start, stop in chunk.spans:
-            pieces += [memoryview(chunk.data)[at:start], numbers[done : done + stop - start]]
-            done += stop - start
-            at = stop
-        return [*pieces, memoryview(chunk.data)[at:]], chunk.row_group
+        pieces: list[Any] = []
+        done = 0
+        for before, length in zip(chunk.heads, chunk.lengths, strict=True):
+            pieces += [before, numbers[done : done + length]]
+            done += length
+        return pieces, chunk.row_group
 
-    def _chunk_of(self, vectors: np.ndarray) -> _Chunk | None:
-        """Write a chunk by pyarrow and find its numbers; None where they do not lie in it as they are in memory."""
+    def prepare(self, n: int, d: int, dtype: np.dtype) -> None:
+        """Write a chunk of n rows by pyarrow, which takes ten times the memory of the rows, and find its numbers.
+
+        ``encode`` does it when it is needed, if it was not done before.
+        """
+        vectors = np.resize(np.arange(2039, dtype=dtype), (n, d))  # float16 holds them, and no page is like another
         data, row_group = self._vector_chunk(vectors)
         spans = _number_spans(data, columns_of(row_group)[0], vectors.dtype.itemsize)
-        held = b"".join(data[start:stop] for start, stop in spans)
-        return _Chunk(data, spans, row_group) if held == vectors.tobytes() else None
+        stops = [stop for _, stop in spans]
+        self._chunks[n] = None
+        if stops and stops[-1] == len(data) and b"".join(data[slice(*span)] for span in spans) == vectors.tobytes():
+            heads = [data[before:start] for before, (start, _) in zip([0, *stops], spans, strict=False)]
+            self._chunks[n] = _Chunk(heads, [stop - start for start, stop in spans], row_group)
 
     def _vector_chunk(self, vectors: np.ndarray) -> tuple[bytes, Struct]:
         import pyarrow as pa

@@ -93,6 +93,12 @@ def move_rows(
     Rows of group None are copied. ``where`` names the block in messages, and ``first`` is the number of its first row.
     """
     names = list(dict.fromkeys(groups))
+    late = [name or "others" for name in names if (name or KEPT) not in mover.groups]
+    if late:
+        raise ValueError(
+            f"{where}: rows of {late[0]!r}, which had none before, were added while the closer was applied; run the "
+            f"same command again."
+        )
     place = {name: number for number, name in enumerate(names)}
     number = np.array([place[name] for name in groups], np.intp) if len(names) > 1 else None
     moved, zeros = mover.move(rows, [name or KEPT for name in names], number, first=first, where=where)

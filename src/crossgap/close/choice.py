@@ -9,13 +9,13 @@ import numpy as np
 
 from crossgap import __version__
 from crossgap.close.closer import Closer
-from crossgap.close.comparison import NONE, CandidateRow, Comparison, Progress, change_bounds, compare
+from crossgap.close.comparison import NONE, CandidateRow, Comparison, Progress, compare
 from crossgap.close.cross_fitting import fewest_items
 from crossgap.close.purpose_scores import SCORES, lowest_overlap, score_values
 from crossgap.close.tasks import NOT_ENOUGH, TaskVerdict, task_verdicts
 from crossgap.data.embeddings import Embeddings
 from crossgap.errors import DegenerateError
-from crossgap.measure.certainty import LEAST_ITEMS
+from crossgap.measure.certainty import LEAST_ITEMS, change_bounds
 from crossgap.results import to_json
 
 __all__ = ["TOLERANCE", "Choice", "Trial", "choose", "chosen_from", "judge"]

@@ -129,6 +129,18 @@ class Closer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         self._check_block(rows, group)
         return self._moved(rows, group)
 
+    def compared(self, rows: np.ndarray, group: str) -> np.ndarray:
+        """Return a block of rows of one group as their cosines are compared: moved; see also ``scales``."""
+        return self.move(rows, group)
+
+    def scales(self, queries: str) -> dict[str, tuple[float, float]] | None:
+        """Return mean and deviation of the cosines of a group's queries with each group, where they are standardised.
+
+        None, as for all closers but ``ScoreStandardisation``: groups are merged by the cosine as it is.
+        """
+        self._check_group(queries)
+        return None
+
     def fit_embeddings(self, embeddings: Embeddings) -> "Closer":
         """Learn from all rows of all groups of ``embeddings``, paired as they pair there."""
         names = list(embeddings)

@@ -5,7 +5,7 @@ embeddings --folds--> fit on the others, judge on this one --pool--> before, aft
 
 import time
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,12 +15,11 @@ from sklearn.base import clone
 from crossgap.close.closer import Closer
 from crossgap.close.cross_fitting import JudgedFold, cross_fitted, rows_with_a_direction
 from crossgap.close.judged_quantities import ACROSS, FoldJudge, Key, Tally, pooled
-from crossgap.close.score_standardisation import ScoreStandardisation
 from crossgap.data.embeddings import Embeddings
 from crossgap.errors import DegenerateError, MissingExtraError
-from crossgap.measure.certainty import interval
+from crossgap.measure.certainty import change_bounds
 
-__all__ = ["NONE", "CandidateRow", "Change", "Comparison", "change_bounds", "compare"]
+__all__ = ["NONE", "CandidateRow", "Change", "Comparison", "compare"]
 
 NONE = "none"
 Progress = Callable[[Sequence[Any], Callable[[Any], str]], Iterable[Any]]
@@ -182,6 +181,7 @@ def compare(
     level: float = 0.95,
     seed: int = 0,
     in_sample: bool = False,
+    quantities: Set[str] | None = None,
     progress: Progress | None = None,
     check_before: Callable[[Mapping[Key, np.ndarray | str]], object] | None = None,
 ) -> Comparison:
@@ -204,6 +204,8 @@ def compare(
         Bootstrap over items: 0 replicates for no intervals. The seed is also that of the folds.
     in_sample
         Also judge a closer that was fitted on the judged rows, as far too many papers do.
+    quantities
+        Names of what to measure; None for everything.
     progress
         Called with the candidates' names and a function that names one; yields them. For a progress bar.
     check_before
@@ -246,7 +248,11 @@ def compare(
         raise ValueError(f"level must lie between 0 and 1, but it is {level}; 0.95 is usual.")
     embeddings, notes = rows_with_a_direction(embeddings)
     judges = [
-        (fold, FoldJudge(fold, embeddings, seed=seed), FoldJudge(fold, embeddings, seed=seed, replicates=False))
+        (
+            fold,
+            FoldJudge(fold, embeddings, seed=seed, quantities=quantities),
+            FoldJudge(fold, embeddings, seed=seed, quantities=quantities, replicates=False),
+        )
         for fold in cross_fitted(embeddings, folds=folds, replicates=replicates, seed=seed)
     ]
     before = pooled([judge.tallies() for _, judge, _ in judges])
@@ -269,28 +275,6 @@ def compare(
         notes=tuple(notes),
         samples=samples,
     )
-
-
-def change_bounds(change: np.ndarray, *, level: float) -> tuple[float, float] | None:
-    """Bounds of a change (1 + replicates,), the first without resampling; None where there is no bootstrap.
-
-    ``measure.interval`` of the change, and 0 belongs to it wherever more than (1 - level) / 2 of the replicates show no
-    change, or one the other way: ``interval`` moves the replicates' median onto the value, which alone would make a
-    single item that came out better look certain, though over a third of the replicates do not draw it.
-
-    Examples
-    --------
-    >>> change_bounds(np.array([0.01, 0.0, 0.0, 0.005, 0.02, 0.02]), level=0.5)
-    (0.0, 0.025)
-    """
-    replicates = change[1:][np.isfinite(change[1:])]
-    if len(replicates) < 2 or 2 * len(replicates) < len(change) - 1:
-        return None
-    found = interval(float(change[0]), replicates, level=level)
-    rare = (1 - level) / 2
-    low = min(found.low, 0.0) if found.low > 0 and (replicates <= 0).mean() > rare else found.low
-    high = max(found.high, 0.0) if found.high < 0 and (replicates >= 0).mean() > rare else found.high
-    return low, high
 
 
 def _row(
@@ -336,17 +320,9 @@ def _fitted(closer: Closer, embeddings: Embeddings) -> Closer:
 
 
 def _tallies(judge: FoldJudge, fitted: Closer) -> dict[Key, Tally | str]:
-    """Measure a closer as it is used: one that standardises scores leaves the rows, or removes their mean first."""
-    if not isinstance(fitted, ScoreStandardisation):
-        return judge.tallies(fitted.move)
-    centring = {name: fitted.steps(name)[:-1] for name in fitted.groups_}
-
-    def move(rows: np.ndarray, group: str) -> np.ndarray:
-        for step in centring[group]:
-            rows = step.apply(rows, name=group)
-        return rows
-
-    return judge.tallies(move, fitted.scales)
+    """Measure a closer as it is used: its rows, and the scales of its scores where it has any."""
+    scales: Any = fitted.scales
+    return judge.tallies(fitted.compared, None if scales(fitted.groups_[0]) is None else scales)
 
 
 def _change(

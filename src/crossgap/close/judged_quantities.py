@@ -1,7 +1,7 @@
 """The quantities of C12 on one judged fold, as sums that pool over folds and carry their bootstrap with them."""
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -37,6 +37,7 @@ LIST_LENGTH = 50
 ACROSS = {"neighbour_overlap": 1.0, "within_spearman": 1.0, "list_kendall": 1.0}  # compare after with before: 1 is same
 _MOST_RANKED = 500  # rows of a group in a fold for which whole orders are compared
 _MOST_MATCHED = 1000  # items of two groups in a fold whose matches meet strangers
+_WITH = {"ndcg_at_k": ("modality_share_excess",)}  # what comes with it
 _MOST_LOGISTIC = 2000  # rows of a group in a fold up to which the classifier is that of the papers
 
 
@@ -82,7 +83,16 @@ def pooled(folds: list[dict[Key, Tally | str]]) -> dict[Key, np.ndarray | str]:
 class FoldJudge:
     """Measures the rows of one fold as they are, or as a closer moves them."""
 
-    def __init__(self, fold: JudgedFold, everything: Embeddings, *, seed: int, replicates: bool = True) -> None:
+    def __init__(
+        self,
+        fold: JudgedFold,
+        everything: Embeddings,
+        *,
+        seed: int,
+        replicates: bool = True,
+        quantities: Set[str] | None = None,
+    ) -> None:
+        self._wanted = quantities
         self._fold = fold
         self._everything = everything
         self._seed = seed
@@ -98,6 +108,8 @@ class FoldJudge:
         rows = {name: part if move is None else move(part, name) for name, part in self._fold.rows.items()}
         found: dict[Key, Tally | str] = {}
         for key, measured in self._quantities(rows, move, scales):
+            if self._wanted is not None and self._wanted.isdisjoint((key[0], *_WITH.get(key[0], ()))):
+                continue
             try:
                 with np.errstate(divide="ignore", invalid="ignore"):  # a replicate may draw nothing that counts
                     found.update(measured())

@@ -134,12 +134,15 @@ class ScoreStandardisation(MomentCloser):
         mean, deviation = self.scales(queries)[documents]
         return (np.asarray(cosines) - mean) / deviation
 
+    def compared(self, rows: np.ndarray, group: str) -> np.ndarray:
+        """Return a block of rows of one group as their cosines are compared: at length 1, with ``centre`` centred."""
+        self._check_block(rows, group)
+        unit = unit_rows(rows, name=group)
+        return AffineStep(offset=-self.means_[group]).apply(unit, name=group) if self.centre else unit
+
     def as_queries(self, rows: np.ndarray) -> np.ndarray:
         """Return queries (n, d) as an index of documents moved by ``transform`` wants them: one more coordinate, 1."""
-        self._check_block(rows, self._queries)
-        moved = unit_rows(rows, name=self._queries)
-        if self.centre:
-            moved = AffineStep(offset=-self.means_[self._queries]).apply(moved, name=self._queries)
+        moved = self.compared(rows, self._queries)
         return np.concatenate([moved, np.ones((len(moved), 1), moved.dtype)], axis=1)
 
     def steps(self, group: str) -> tuple[AffineStep, ...]:

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from crossgap.close.comparison import NONE, CandidateRow, Change, Comparison, change_bounds
+from crossgap.close.comparison import NONE, CandidateRow, Change, Comparison
 from crossgap.close.judged_quantities import Key
+from crossgap.measure.certainty import change_bounds
 
 __all__ = ["CLOSE", "LEAVE", "MATTERS", "NOT_ENOUGH", "TaskVerdict", "share_distance", "task_verdicts"]
 

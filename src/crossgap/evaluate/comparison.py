@@ -2,16 +2,15 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from statistics import NormalDist
 from typing import Any, TypeVar
 
 import numpy as np
 
 from crossgap.close.tasks import CLOSE, LEAVE, MATTERS, NOT_ENOUGH
-from crossgap.measure.certainty import LEAST_ITEMS, draw_counts, interval
+from crossgap.measure.certainty import LEAST_ITEMS, bounds, change_bounds, draw_counts
 from crossgap.results import Measurement
 
-__all__ = ["Resampling", "bounds", "compared", "decide", "item_counts", "signed", "told", "units"]
+__all__ = ["Resampling", "compared", "decide", "item_counts", "signed", "told", "units"]
 
 Scores = TypeVar("Scores")
 
@@ -49,22 +48,6 @@ def item_counts(items: np.ndarray, resampling: Resampling) -> np.ndarray | None:
     return counts[numbers]
 
 
-def bounds(
-    values: np.ndarray, *, level: float, lowest: float, highest: float, share_of: int | None = None
-) -> tuple[float, float]:
-    """Turn the plain value and those of the replicates into bounds.
-
-    A share of ``share_of`` items that is 0 or 1 in every replicate gets Wilson's interval: resampling cannot show what
-    was never seen.
-    """
-    if share_of is not None and values[0] in (0.0, 1.0) and np.ptp(values) == 0:
-        z = NormalDist().inv_cdf((1 + level) / 2)
-        reach = z * z / (share_of + z * z)
-        return (0.0, reach) if values[0] == 0.0 else (1.0 - reach, 1.0)
-    found = interval(float(values[0]), values[1:], level=level, lowest=lowest, highest=highest)
-    return found.low, found.high
-
-
 def compared(
     name: str,
     groups: tuple[str, ...],
@@ -94,7 +77,7 @@ def compared(
         limits = None
         if counts is not None:
             if version == "difference":
-                limits = bounds(found, level=level, lowest=lowest - highest, highest=highest - lowest)
+                limits = change_bounds(found, level=level)
             else:
                 limits = bounds(found, level=level, lowest=lowest, highest=highest, share_of=share_of)
         yield Measurement(

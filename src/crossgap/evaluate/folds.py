@@ -14,7 +14,6 @@ import numpy as np
 from crossgap.close.closer import Closer
 from crossgap.close.cross_fitting import deal_folds, rows_with_a_direction
 from crossgap.close.mean_removal import MeanRemoval
-from crossgap.close.score_standardisation import ScoreStandardisation
 from crossgap.data.embeddings import Embeddings
 from crossgap.errors import DegenerateError
 from crossgap.geometry.rows import unit_rows
@@ -56,7 +55,7 @@ class Fold:
 
     def scales(self, queries: str) -> dict[str, tuple[float, float]] | None:
         """Return mean and deviation of the cosines with each group, where the closer standardises scores; else None."""
-        return self.closer.scales(queries) if isinstance(self.closer, ScoreStandardisation) else None
+        return None if self.closer is None else self.closer.scales(queries)
 
     def bank(self, name: str, *, closed: bool) -> np.ndarray:
         """Return the rows of a group that may be learned from, as they are or moved by the closer.
@@ -77,10 +76,7 @@ class Fold:
         vectors = np.asarray(embeddings[name].vectors)
         if not closed or self.closer is None:
             return unit_rows(vectors, name=name)
-        if isinstance(self.closer, ScoreStandardisation):  # moves scores, not rows; see ``scales``
-            rows = unit_rows(vectors, name=name)
-            return self.closer.steps(name)[0].apply(rows, name=name) if self.closer.centre else rows
-        return self.closer.move(vectors, name)
+        return self.closer.compared(vectors, name)
 
 
 def numbered(embeddings: Embeddings, *, unit: str = "item") -> tuple[Embeddings, list[str]]:

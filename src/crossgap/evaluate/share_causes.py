@@ -111,9 +111,9 @@ def expected_places(mean: np.ndarray, deviation: np.ndarray, count: np.ndarray, 
     --------
     Two groups of one mean; the wider one takes most of the top.
 
-    >>> shares = expected_places(np.zeros((1, 2)), np.array([[0.1, 0.2]]), np.array([[500.0, 500.0]]), 10)
+    >>> shares = expected_places(np.zeros((1, 2)), np.array([[0.1, 0.15]]), np.array([[500.0, 500.0]]), 10)
     >>> shares.round(2).tolist()
-    [[0.01, 0.99]]
+    [[0.05, 0.95]]
     """
     from scipy.special import ndtr
 

@@ -34,7 +34,15 @@ def held_out_repair(two: TwoGroups) -> Iterator[Finding]:
     Fitted on one half of the items and judged on the other, in turn.
     """
     closers: dict[str, Closer] = {"mean_removal": MeanRemoval(), "translation": Translation()}
-    found = compare(two.embeddings, closers, folds=_FOLDS, replicates=two.replicates, level=two.level, seed=two.seed)
+    found = compare(
+        two.embeddings,
+        closers,
+        folds=_FOLDS,
+        replicates=two.replicates,
+        level=two.level,
+        seed=two.seed,
+        quantities=_TOLD.keys(),
+    )
     for name, closer in closers.items():
         row = found.row(name)
         if row.reason is not None:

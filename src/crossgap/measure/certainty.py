@@ -6,6 +6,7 @@ replicate costs a column of a matrix product, not a second measurement.
 """
 
 from collections.abc import Callable
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -175,6 +176,49 @@ def bootstrap_interval(
     return interval(value, values, level=level)
 
 
+def bounds(
+    values: np.ndarray,
+    *,
+    level: float = 0.95,
+    lowest: float = -np.inf,
+    highest: float = np.inf,
+    share_of: int | None = None,
+) -> tuple[float, float]:
+    """Turn a plain value and those of the replicates, (1 + replicates,), into bounds.
+
+    A share of ``share_of`` items that is 0 or 1 in every replicate gets Wilson's interval: resampling cannot show what
+    was never seen.
+    """
+    if share_of is not None and values[0] in (0.0, 1.0) and np.ptp(values) == 0:
+        z = NormalDist().inv_cdf((1 + level) / 2)
+        reach = z * z / (share_of + z * z)
+        return (0.0, reach) if values[0] == 0.0 else (1.0 - reach, 1.0)
+    found = interval(float(values[0]), values[1:], level=level, lowest=lowest, highest=highest)
+    return found.low, found.high
+
+
+def change_bounds(change: np.ndarray, *, level: float) -> tuple[float, float] | None:
+    """Bounds of a change (1 + replicates,), the first without resampling; None where there is no bootstrap.
+
+    ``interval`` of the change, and 0 belongs to it wherever more than (1 - level) / 2 of the replicates show no
+    change, or one the other way: ``interval`` moves the replicates' median onto the value, which alone would make a
+    single item that came out better look certain, though over a third of the replicates do not draw it.
+
+    Examples
+    --------
+    >>> change_bounds(np.array([0.01, 0.0, 0.0, 0.005, 0.02, 0.02]), level=0.5)
+    (0.0, 0.025)
+    """
+    replicates = change[1:][np.isfinite(change[1:])]
+    if len(replicates) < 2 or 2 * len(replicates) < len(change) - 1:
+        return None
+    found = interval(float(change[0]), replicates, level=level)
+    rare = (1 - level) / 2
+    low = min(found.low, 0.0) if found.low > 0 and (replicates <= 0).mean() > rare else found.low
+    high = max(found.high, 0.0) if found.high < 0 and (replicates >= 0).mean() > rare else found.high
+    return low, high
+
+
 def paired_difference(
     quantity: Callable[..., Any],
     before: tuple[Rows, ...],
@@ -224,7 +268,11 @@ def paired_difference(
         )
     a = _value_and_replicates(quantity, before, items, replicates, seed, options)
     b = _value_and_replicates(quantity, after, items, replicates, seed, options)
-    return interval(b[0] - a[0], b[1] - a[1], level=level)
+    change = np.concatenate([[b[0] - a[0]], b[1] - a[1]])
+    found = change_bounds(change, level=level)
+    if found is None:
+        return interval(float(change[0]), change[1:], level=level)  # which says why there is none
+    return Interval(value=float(change[0]), low=found[0], high=found[1], level=level)
 
 
 def permutation_p(

@@ -4,10 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from crossgap.geometry.means import wide
 from crossgap.geometry.neighbours import nearest_rows
-from crossgap.geometry.rows import Rows, check_rows, check_same_dimension, is_numpy, materialise, unit_rows
-from crossgap.geometry.similarity import similarity_blocks
+from crossgap.geometry.rows import Rows, check_rows, check_same_dimension
+from crossgap.geometry.score_offsets import check_temperature, log_sums, rows_with_offsets
 from crossgap.measure.retrieval_ranks import query_weights
 
 __all__ = ["k_occurrence"]
@@ -91,8 +90,7 @@ def k_occurrence(
     weights = query_weights(weights, n)
     if correction not in ("none", "csls", "inverted-softmax"):
         raise ValueError(f"correction must be 'none', 'csls' or 'inverted-softmax', but it is {correction!r}; choose.")
-    if not 0 < temperature < float("inf"):
-        raise ValueError(f"temperature must be a finite number above 0, but it is {temperature}; 0.05 is usual.")
+    check_temperature(temperature)
     if correction != "none":
         if correction == "csls":
             k_other = min(_CSLS_NEIGHBOURS, n - itself)
@@ -100,8 +98,10 @@ def k_occurrence(
                 nearest_rows(others, queries, k_other, leave_out_self=itself, check=check).cosines.mean(axis=1) / 2
             )
         else:
-            offsets = temperature * _log_sums(others, queries, temperature, leave_out_self=itself, check=check)
-        queries, others = _with_offsets(queries, others, offsets)
+            offsets = temperature * log_sums(
+                others, queries, temperature, leave_out_self=itself, names=("gallery", "queries"), check=check
+            )
+        queries, others = rows_with_offsets(queries, others, offsets)
     found = nearest_rows(queries, others, k, leave_out_self=itself, check=check).rows
     if weights is None:
         return np.bincount(found.ravel(), minlength=m).astype(np.float64)
@@ -109,31 +109,3 @@ def k_occurrence(
 
     lists = csr_matrix((np.ones(found.size), found.ravel(), np.arange(0, found.size + 1, k)), shape=(n, m))
     return (lists.T @ weights.astype(np.float64)).T
-
-
-def _log_sums(x: Rows, y: Rows, temperature: float, *, leave_out_self: bool, check: bool) -> np.ndarray:
-    """Log of sum_j exp(cos(x_i, y_j) / temperature) for each row of x (n,)."""
-    sums = np.full(x.shape[0], -np.inf)
-    for rows, columns, block in similarity_blocks(x, y, names=("gallery", "queries"), check=check):
-        block = wide(block if is_numpy(block) else block.detach().cpu().numpy()) / temperature
-        if leave_out_self and rows == columns:
-            np.fill_diagonal(block, -np.inf)
-        highest = np.maximum(block.max(axis=1), -1.0 / temperature)
-        sums[rows] = np.logaddexp(sums[rows], highest + np.log(np.exp(block - highest[:, None]).sum(axis=1) + 1e-300))
-    return sums
-
-
-def _with_offsets(queries: Rows, gallery: Rows, offsets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return rows whose cosines rank the gallery by cos(q_i, g_j) - offsets[j].
-
-    One more dimension holds 1 on the query's side and the offset on the gallery's, and another fills the gallery rows
-    up to one length, so that dividing by lengths moves all scores of a query alike.
-    """
-    sides = [materialise(side) for side in (queries, gallery)]
-    q, g = (unit_rows(wide(side) if is_numpy(side) else side.detach().cpu().double().numpy()) for side in sides)
-    offsets = offsets - (offsets.min() + offsets.max()) / 2
-    filler = np.sqrt(np.max(offsets**2) - offsets**2)
-    return (
-        np.column_stack([q, np.ones(len(q)), np.zeros(len(q))]),
-        np.column_stack([g, -offsets, filler]),
-    )

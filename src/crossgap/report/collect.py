@@ -19,12 +19,12 @@ from crossgap import __version__
 from crossgap.data.embeddings import Embeddings
 from crossgap.errors import DegenerateError
 from crossgap.geometry.rows import check_lengths, check_rows
-from crossgap.measure.certainty import LEAST_ITEMS, as_numbers
+from crossgap.measure.certainty import LEAST_ITEMS, as_numbers, bounds
 from crossgap.report.gap_report import GapReport
 from crossgap.report.mixed_search import MIXED_SEARCH, mixed_search
 from crossgap.report.quantities import DIRECTED, GROUP, INDEPENDENT, MATCHES, PAIRS, QUANTITIES, RANKS, Quantity
 from crossgap.report.score_bands import SCORE_BANDS, cosine_bands, score_bands
-from crossgap.report.selection import Selection, Settings, bounds
+from crossgap.report.selection import Selection, Settings
 from crossgap.results import Measurement
 
 __all__ = ["MEASURED", "collect"]
@@ -242,7 +242,7 @@ def _bounds(quantity: Quantity, chosen: Selection, values: np.ndarray) -> tuple[
     highest = min(quantity.highest, n - 1, chosen.groups.dimension) if quantity.dimension else quantity.highest
     items = chosen.codes.count if quantity.share else None
     try:
-        low, high = bounds(values, chosen.settings, quantity.lowest, highest, share_of=items)
+        low, high = bounds(values, level=chosen.settings.level, lowest=quantity.lowest, highest=highest, share_of=items)
     except DegenerateError:
         return None
     if quantity.floor is not None:

@@ -7,7 +7,8 @@ import numpy as np
 from crossgap import measure
 from crossgap.data.embeddings import Embeddings
 from crossgap.errors import DegenerateError
-from crossgap.report.selection import Settings, bounds, item_counts
+from crossgap.measure.certainty import bounds
+from crossgap.report.selection import Settings, item_counts
 from crossgap.results import Measurement
 
 __all__ = ["MIXED_SEARCH", "mixed_search"]
@@ -39,7 +40,7 @@ def mixed_search(embeddings: Embeddings, queries: str, settings: Settings) -> It
         for quantity, shift in (("modality_share_at_k", 0.0), ("modality_share_excess", expected)):
             found = None
             if counts is not None:
-                low, high = bounds(values, settings, 0, 1, share_of=len(counts))
+                low, high = bounds(values, level=settings.level, lowest=0, highest=1, share_of=len(counts))
                 found = low - shift, high - shift
             yield Measurement(
                 name=quantity,
@@ -60,7 +61,7 @@ def mixed_search(embeddings: Embeddings, queries: str, settings: Settings) -> It
             reason=f"needs relevance, but no other row shows the item of a row of {queries}",
         )
         return
-    found = None if counts is None else bounds(values, settings, 0, 1)
+    found = None if counts is None else bounds(values, level=settings.level, lowest=0, highest=1)
     yield Measurement(
         name="ndcg_at_k", groups=(queries,), value=float(values[0]), interval=found, options={"k": k, **sizes}
     )

@@ -2,16 +2,15 @@
 
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
-from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 
 from crossgap import measure
 from crossgap.data.embeddings import Embeddings
-from crossgap.measure.certainty import LEAST_ITEMS, draw_counts, interval
+from crossgap.measure.certainty import LEAST_ITEMS, draw_counts
 
-__all__ = ["Selection", "Settings", "bounds", "item_counts"]
+__all__ = ["Selection", "Settings", "item_counts"]
 
 _MOST_COUNTS = 100_000_000  # bytes of bootstrap counts; more items than this allows get fewer replicates
 _FEWEST_REPLICATES = 40
@@ -113,27 +112,6 @@ class Selection:
             return self.mirror.both_ranks[::-1]
         x, y = (self.groups[name].vectors for name in self.names)
         return measure.retrieval_ranks_both(x, y, x_items=self.codes.x, y_items=self.codes.y)
-
-
-def bounds(
-    values: np.ndarray,
-    settings: Settings,
-    lowest: float = -np.inf,
-    highest: float = np.inf,
-    *,
-    share_of: int | None = None,
-) -> tuple[float, float]:
-    """Turn the plain value and those of the replicates into bounds.
-
-    A share of ``share_of`` items that is 0 or 1 in every replicate gets Wilson's interval: resampling cannot show what
-    was never seen.
-    """
-    if share_of is not None and values[0] in (0.0, 1.0) and np.ptp(values) == 0:
-        z = NormalDist().inv_cdf((1 + settings.level) / 2)
-        reach = z * z / (share_of + z * z)
-        return (0.0, reach) if values[0] == 0.0 else (1.0 - reach, 1.0)
-    found = interval(float(values[0]), values[1:], level=settings.level, lowest=lowest, highest=highest)
-    return found.low, found.high
 
 
 @lru_cache(maxsize=2)

@@ -16,6 +16,7 @@ _LIST = 10
 _FOLDS = 2
 _TOLERANCE = 0.05
 _WAYS = ("x_to_y", "y_to_x")
+_QUANTITIES = {"centroid_distance", "modality_share_excess", "recall_at_k", "ndcg_at_k", "neighbour_overlap"}
 _COLUMNS = (
     "centroid_distance",
     "modality_share_at_10/x_to_y",
@@ -150,6 +151,7 @@ def _closers(found: Embeddings) -> dict[str, Any]:
     from crossgap.close.procrustes import Procrustes
     from crossgap.close.realign import ReAlign
     from crossgap.close.ridge_map import RidgeMap
+    from crossgap.close.score_standardisation import ScoreStandardisation
     from crossgap.close.standardisation import Standardisation
     from crossgap.close.subspace_removal import SubspaceRemoval
     from crossgap.close.translation import Translation
@@ -158,6 +160,8 @@ def _closers(found: Embeddings) -> dict[str, Any]:
     return {
         MEAN_REMOVAL: MeanRemoval(),
         "translation": Translation(),
+        "score-standardisation": ScoreStandardisation(),
+        "centred-score-standardisation": ScoreStandardisation(centre=True),
         "standardisation": Standardisation(),
         "whitening": Whitening(),
         "joint-whitening": Whitening(joint=True),
@@ -179,7 +183,9 @@ def _judged(
     """Yield what each closer does, or why it could not be tried; first what there was before."""
     from crossgap.close.comparison import compare
 
-    compared = compare(found, closers, folds=_FOLDS, replicates=0, seed=seed, progress=progress)
+    compared = compare(
+        found, closers, folds=_FOLDS, replicates=0, seed=seed, quantities=_QUANTITIES, progress=progress
+    )
     tried = [row for row in compared.rows if row.reason is None]
     if tried:
         yield NONE, dict(_numbers(found, tried[0], "before"))

@@ -87,6 +87,13 @@ def test_a_bad_row_is_named():
         move_rows(mover, rows, ["image"] * 3, where="it", first=10)
 
 
+@pytest.mark.parametrize(("late", "said"), [("text", "text"), (None, "others")])
+def test_rows_of_a_group_that_came_late(late, said):
+    mover = store_mover(_closer(), {"image": 3}, 0, where="it")
+    with pytest.raises(ValueError, match=f"it: rows of '{said}', which had none before, were added while the closer"):
+        move_rows(mover, np.ones((2, 3), np.float32), ["image", late], where="it")
+
+
 def test_no_rows():
     with pytest.raises(ValueError, match="it holds no rows, so there is nothing to move"):
         store_mover(_closer(), {}, 0, where="it")

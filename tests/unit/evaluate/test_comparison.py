@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from crossgap.close.tasks import CLOSE, LEAVE, NOT_ENOUGH
-from crossgap.evaluate.comparison import Resampling, bounds, compared, decide, item_counts, signed, told, units
+from crossgap.evaluate.comparison import Resampling, compared, decide, item_counts, signed, told, units
 from crossgap.geometry.means import weighted_mean
 from crossgap.results import Measurement
 
@@ -43,15 +43,6 @@ def test_rows_of_one_item_count_alike():
 def test_units_are_items_or_rows():
     assert units(np.array([4, 4, 7]), "item").tolist() == [4, 4, 7]
     assert units(np.array([4, 4, 7]), "row").tolist() == [0, 1, 2]
-
-
-def test_what_was_never_seen_gets_wilsons_interval():
-    z2 = 1.959963984540054**2
-    low, high = bounds(np.zeros(100), level=0.95, lowest=0.0, highest=1.0, share_of=50)
-    assert (low, high) == pytest.approx((0.0, z2 / (50 + z2)))
-    low, high = bounds(np.ones(100), level=0.95, lowest=0.0, highest=1.0, share_of=50)
-    assert (low, high) == pytest.approx((1 - z2 / (50 + z2), 1.0))
-    assert bounds(np.zeros(100), level=0.95, lowest=0.0, highest=1.0) == (0.0, 0.0)
 
 
 def _difference(value, low, high):

@@ -15,6 +15,7 @@ from crossgap.measure import (
     uniformity,
     within_cosine,
 )
+from crossgap.measure.certainty import bounds, change_bounds
 
 
 def test_counts_are_poisson_with_mean_one():
@@ -163,3 +164,31 @@ def test_arrays_of_two_libraries_are_refused(rng):
     x = rng.normal(size=(12, 3))
     with pytest.raises(TypeError, match=r"must be arrays of one library, but .*; convert one\.$"):
         bootstrap_interval(alignment, torch.tensor(x), x)
+
+
+def test_a_share_that_was_always_one_gets_wilsons_interval():
+    sure = np.ones(101)
+    low, high = bounds(sure, level=0.9, lowest=0, highest=1, share_of=20)
+    assert high == 1.0
+    assert low == pytest.approx(20 / (20 + 1.644854**2), rel=1e-6)  # Wilson's lower bound at 20 of 20
+    assert bounds(1 - sure, level=0.9, lowest=0, highest=1, share_of=20) == pytest.approx((0.0, 1 - low))
+    assert bounds(sure, level=0.9, lowest=0, highest=1) == (1.0, 1.0)
+
+
+def test_bounds_follow_level_and_limits():
+    values = np.concatenate([[0.5], np.linspace(0, 1, 101)])
+    assert bounds(values, level=0.9) == (0.05, 0.95)
+    assert bounds(values, level=0.5) == (0.25, 0.75)
+    assert bounds(values, level=0.9, lowest=0.1, highest=0.9) == (0.1, 0.9)
+
+
+def test_one_item_that_came_out_better_is_no_clear_gain(rng):
+    counts = rng.poisson(1, size=(100, 400))
+    one = np.concatenate([[0.01], counts[0] / counts.sum(axis=0)])  # the first of 100 items gains 1
+    low, high = change_bounds(one, level=0.95)
+    assert low == 0.0 < high
+    assert change_bounds(-one, level=0.95)[1] == 0.0
+    ten = np.concatenate([[0.1], counts[:10].sum(axis=0) / counts.sum(axis=0)])
+    assert change_bounds(ten, level=0.95)[0] > 0
+    assert change_bounds(np.array([0.1]), level=0.95) is None
+    assert change_bounds(np.array([0.1, np.nan, np.nan, 0.1]), level=0.95) is None

@@ -3,7 +3,7 @@ import pytest
 
 from crossgap import Embeddings
 from crossgap.report import selection
-from crossgap.report.selection import Selection, Settings, bounds, item_counts
+from crossgap.report.selection import Selection, Settings, item_counts
 
 
 def _settings(**changed) -> Settings:
@@ -45,22 +45,6 @@ def test_fewer_replicates_than_asked_are_said(embeddings, monkeypatch):
     assert chosen.sizes["replicates"] == 50
     assert chosen.reversed.counts is chosen.counts
     selection.item_counts.cache_clear()
-
-
-def test_a_share_that_was_always_one_gets_wilsons_interval():
-    sure = np.ones(101)
-    low, high = bounds(sure, _settings(), 0, 1, share_of=20)
-    assert high == 1.0
-    assert low == pytest.approx(20 / (20 + 1.644854**2), rel=1e-6)  # Wilson's lower bound at 20 of 20
-    assert bounds(1 - sure, _settings(), 0, 1, share_of=20) == pytest.approx((0.0, 1 - low))
-    assert bounds(sure, _settings(), 0, 1) == (1.0, 1.0)
-
-
-def test_bounds_follow_level_and_limits():
-    values = np.concatenate([[0.5], np.linspace(0, 1, 101)])
-    assert bounds(values, _settings()) == (0.05, 0.95)
-    assert bounds(values, _settings(level=0.5)) == (0.25, 0.75)
-    assert bounds(values, _settings(), 0.1, 0.9) == (0.1, 0.9)
 
 
 def test_one_group_is_measured_once(embeddings):
