@@ -247,3 +247,66 @@ def test_too_little_room_is_told(here, folder, monkeypatch):
     monkeypatch.setattr(file_plan.FilePlan, "free_bytes", 100)
     done = here("apply", "closer.safetensors", "pairs.npz", "-o", "out.npz", "--dry-run", cwd=folder)
     assert "and 100 bytes are free, which is not enough." in done.check_success()
+
+
+# stores
+
+
+@pytest.fixture
+def index(folder, vectors) -> Path:
+    """A FAISS index of the images."""
+    faiss = pytest.importorskip("faiss")
+    flat = faiss.IndexFlatIP(16)
+    flat.add(vectors[0])
+    faiss.write_index(flat, str(folder / "img.faiss"))
+    return folder
+
+
+def test_a_store(here, index, vectors):
+    import faiss
+
+    words = ["apply", "closer.safetensors", "img.faiss", "--group", "image"]
+    done = here(*words, "--dry-run", cwd=index)
+    text = done.check_success()
+    assert text.splitlines()[-2:] == ["Nothing was written.", "Next: the same without --dry-run"]
+    assert not (index / "img_closed.faiss").exists()
+    text = here(*words, cwd=index).check_success()
+    assert text.startswith("60 rows in img.faiss (60 image)\n")
+    assert text.splitlines()[-1].startswith("Next: the same with --switch")
+    found = faiss.read_index(str(index / "img_closed.faiss")).reconstruct_n(0, 60)
+    assert (found == _expected(index, "image", vectors[0])).all()
+
+
+def test_a_store_as_json(here, index):
+    done = here("apply", "closer.safetensors", "img.faiss", "--group", "image", "--json", cwd=index)
+    record = json.loads(done.check_success())
+    assert (record["schema"], record["store"], record["rows"], record["groups"]) == (1, "faiss", 60, {"image": 60})
+
+
+def test_every_option_of_a_store_reaches_it(here, folder, monkeypatch):
+    from crossgap.apply import stores
+    from crossgap.apply.store_record import StoreRecord
+
+    seen = {}
+
+    def apply_to_store(closer, source, **options):
+        seen.update(options, source=source)
+        return StoreRecord(
+            store="qdrant", source="a", output="b", rows=9, rolled_back=True, zero_rows=1, kept_rows=2, missing_rows=3,
+            resumed_from=4, notes=("A note.",),
+        )  # fmt: skip
+
+    monkeypatch.setattr(stores, "apply_to_store", apply_to_store)
+    words = "--group g --group-field f --groups-file h --vector v --vectors-file w --batch 7 --switch --roll-back"
+    flags = "--alias a=text --keep-others --dry-run --restart -o out"
+    done = here("apply", "closer.safetensors", "qdrant:x/y", *words.split(), *flags.split(), cwd=folder)
+    lines = done.check_success().splitlines()
+    del seen["progress"]
+    assert seen == {
+        "source": "qdrant:x/y", "output": "out", "aliases": {"a": "text"}, "keep_others": True, "dry_run": True,
+        "restart": True, "group": "g", "group_field": "f", "groups_file": "h", "vector": "v", "vectors_file": "w",
+        "batch": 7, "switch": True, "roll_back": True,
+    }  # fmt: skip
+    assert lines[0] == "9 rows in a"
+    assert [line.split()[0] for line in lines[1:5]] == ["4", "1", "2", "3"]
+    assert lines[5] == "A note."

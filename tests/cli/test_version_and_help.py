@@ -2,7 +2,7 @@
 
 import crossgap
 
-COMMANDS = ["demo", "doctor", "measure", "explain", "train", "reproduce"]
+COMMANDS = ["demo", "doctor", "measure", "explain", "close", "apply", "evaluate", "export", "train", "reproduce"]
 LIGHT = """
 import sys
 from crossgap.cli import main

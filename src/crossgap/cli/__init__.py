@@ -66,6 +66,8 @@ def _before_commands(
 ) -> None: ...
 
 
-for _command in (demo, doctor, measure, explain, close, apply, export, train, reproduce):
+for _command in (demo, doctor, measure, explain, close, apply):
     app.command()(_command)
 app.add_typer(evaluate, name="evaluate")
+for _command in (export, train, reproduce):
+    app.command()(_command)

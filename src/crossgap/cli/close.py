@@ -4,6 +4,7 @@ import json
 import shlex
 import textwrap
 import time
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from crossgap.close.closer import Closer
     from crossgap.data import Embeddings
 
-__all__ = ["METHODS", "close"]
+__all__ = ["METHODS", "built", "close"]
 
 METHODS: dict[str, tuple[str, str, dict[str, Any]]] = {  # from simple to complex: the order in which auto tries them
     "mean-removal": ("mean_removal", "MeanRemoval", {}),
@@ -81,7 +82,7 @@ def close(
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
-    """Close the gap: choose a closer on rows held out, fit it, write it; or say why not."""
+    """Close the gap: choose a closer by rows held out, or say why not."""
     from crossgap.close.choice import TOLERANCE, choose, judge
     from crossgap.close.cross_fitting import rows_with_a_direction
     from crossgap.results import to_json
@@ -153,21 +154,23 @@ def _candidates(method: str, target: str | None, given: list[str]) -> dict[str, 
     if method == _AUTO:
         if given:
             raise ValueError("--set must go with one method, but the method is auto; name one: --method mean-removal.")
-        return {name: _built(name, target, {}) for name in METHODS}
+        return {name: built(name, target) for name in METHODS}
     if method == _NONE:
         return {}
     if method not in METHODS:
         raise ValueError(f"there is no method {method!r}; {closest_names(method, [_AUTO, *METHODS, _NONE])}")
-    closer = _built(method, target, dict(_setting(text) for text in given))
+    closer = built(method, target, dict(_setting(text) for text in given))
     if target is not None and not any(name in closer.get_params() for name in _TARGETS):
         raise ValueError(f"--target must go with a method that moves onto a group, but {method} does not.")
     return {method: closer}
 
 
-def _built(method: str, target: str | None, given: dict[str, Any]) -> "Closer":
+def built(method: str, target: str | None = None, given: Mapping[str, Any] | None = None) -> "Closer":
+    """Return the closer of a method of the command line, not fitted."""
     import importlib
     import inspect
 
+    given = given or {}
     module, name, parameters = METHODS[method]
     kind = getattr(importlib.import_module(f"crossgap.close.{module}"), name)
     closer = kind(**parameters)
@@ -295,6 +298,8 @@ def _show(choice: "Choice", closer: "Closer | None", notes: list[str], written: 
     if written is None:
         typer.echo(f"Nothing was written.\nNext: crossgap close {again} --method {choice.chosen} -o closer.safetensors")
         return
+    for line in _score_lines(closer):
+        typer.echo(line)
     if isinstance(closer, LinearCloser):
         typer.echo(
             f"\nWithout crossgap, in NumPy:\n\n{textwrap.indent(numpy_recipe(closer, written).rstrip(), '    ')}"
@@ -303,3 +308,22 @@ def _show(choice: "Choice", closer: "Closer | None", notes: list[str], written: 
         typer.echo(f"{type(closer).__name__} is not linear, so only crossgap can apply it.")
     typer.echo(f"\nWritten: {written} ({Path(written).stat().st_size:,} bytes)")
     typer.echo(f"Next: crossgap apply {shlex.quote(written)} {again} -o OUT")
+
+
+def _score_lines(closer: "Closer") -> Iterator[str]:
+    """Say how lists are merged by a closer that standardises scores; nothing for all others."""
+    if closer.scales(closer.groups_[0]) is None:
+        return
+    yield "\nSearch each group on its own, then merge the lists by z = (cosine - mean) / deviation:\n"
+    width = max(10, *map(len, closer.groups_)) + 2
+    yield f"    {'queries':{width}}{'documents':{width}}{'mean':>8}{'deviation':>11}"
+    for queries in closer.groups_:
+        for documents, (mean, deviation) in (closer.scales(queries) or {}).items():
+            yield f"    {queries:{width}}{documents:{width}}{mean:8.4f}{deviation:11.4f}"
+    asked = closer.get_params().get("queries") or closer.groups_[0]
+    yield ""
+    yield from textwrap.wrap(
+        f"Or let one index by inner product do it: crossgap apply writes the documents with one more coordinate, for "
+        f"queries of {asked} (--set queries=GROUP chooses); a query is its row at length 1 with a 1 behind it.",
+        terminal_width(),
+    )

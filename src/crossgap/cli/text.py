@@ -46,8 +46,8 @@ def close_names(name: str, names: Sequence[str]) -> list[str]:
     return difflib.get_close_matches(name, names, n=5, cutoff=0.5)
 
 
-def show_report(report: "GapReport", *, written: Path | None, again: str = "") -> None:
-    """Print a report, where it was written, and the next step."""
+def show_report(report: "GapReport", *, written: Path | None, again: str | None = None) -> None:
+    """Print a report, where it was written, and the next step; only the report where it goes on."""
     from crossgap.report.terminal import lines
 
     width = terminal_width()
@@ -56,7 +56,7 @@ def show_report(report: "GapReport", *, written: Path | None, again: str = "") -
     if written is not None:
         typer.echo(f"\nWritten: {written}")
         typer.echo("Next: crossgap explain --metric centroid_distance (or any name in the file)")
-    else:
+    elif again is not None:
         typer.echo(f"\nNext: crossgap measure {again} -o gap.json")
 
 

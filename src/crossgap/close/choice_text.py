@@ -16,6 +16,12 @@ def choice_lines(choice: Choice, *, width: int = 100) -> Iterator[str]:
     width = min(width, _WIDEST)
     yield f"Chosen: {choice.chosen}" if choice.score is not None else f"Method: {choice.chosen}"
     yield from _filled(choice.why, width)
+    if choice.verdicts:
+        yield ""
+        name = choice.judged or choice.chosen
+        yield f"Task by task, with {name}:" if choice.judged is not None else "Task by task:"
+        for verdict in choice.verdicts:
+            yield from _filled(verdict.sentence, width)
     found = choice.comparison
     if found is not None:
         yield ""
@@ -35,12 +41,6 @@ def choice_lines(choice: Choice, *, width: int = 100) -> Iterator[str]:
             first, second = found.groups[:2]
             yield from _filled(f"Shown: {first} and {second}; --groups A,B shows others, --json all.", width)
         yield from _warnings(choice, width)
-    if choice.verdicts:
-        yield ""
-        name = choice.judged or choice.chosen
-        yield f"Task by task, with {name}:" if choice.judged is not None else "Task by task:"
-        for verdict in choice.verdicts:
-            yield from _filled(verdict.sentence, width)
 
 
 def _warnings(choice: Choice, width: int) -> Iterator[str]:

@@ -22,6 +22,7 @@ from crossgap.measure.certainty import change_bounds
 __all__ = ["NONE", "CandidateRow", "Change", "Comparison", "compare"]
 
 NONE = "none"
+_ROUNDING = 1e-6  # of float32 rows: a smaller change is none
 Progress = Callable[[Sequence[Any], Callable[[Any], str]], Iterable[Any]]
 
 
@@ -332,12 +333,14 @@ def _change(
     if isinstance(before, str) or isinstance(after, str):
         reason = before if isinstance(before, str) else after
         return Change(name=name, groups=groups, before=None, after=None, reason=str(reason))
+    change = after - before
+    change[np.abs(change) < _ROUNDING] = 0.0
     return Change(
         name=name,
         groups=groups,
         before=ACROSS.get(name, float(before[0])),
         after=float(after[0]),
-        interval=change_bounds(after - before, level=level),
+        interval=change_bounds(change, level=level),
         in_sample=None if inside is None or isinstance(inside, str) else float(inside[0]),
     )
 

@@ -161,7 +161,7 @@ def _steps(two: TwoGroups, temperature: float) -> Iterator[_Step]:
     else:
         yield _Step(two=two, names=("offset", "details"), look=tuple, needs_pairs=True)
         yield _Step(two=two, names=("covariance_mismatch",), look=lambda: covariance_without_pairs(two))
-    yield _Step(two=two, names=("mean_removal", "translation"), look=lambda: held_out_repair(two))
+    yield _Step(two=two, names=("mean_removal", "translation", "score_spread"), look=lambda: held_out_repair(two))
     yield _Step(two=two, names=("rogue_coordinates",), look=lambda: rogue_coordinates(two))
     yield _Step(two=two, names=("cones",), look=lambda: cones(two))
     yield _Step(two=two, names=("angle_of_the_gap",), look=lambda: angle_of_the_gap(two))

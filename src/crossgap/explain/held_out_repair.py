@@ -1,12 +1,14 @@
-"""C1, C2: what moving the centres together repairs on rows that it has not seen, and what it leaves."""
+"""C1, C2, C10: what moving the centres together repairs on rows not seen, what it leaves, and what mends that."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 
 from crossgap import measure
-from crossgap.close import Closer, MeanRemoval, Translation
+from crossgap.close import Closer, MeanRemoval, ScoreStandardisation, Translation
 from crossgap.close.comparison import CandidateRow, Change, compare
+from crossgap.close.tasks import share_distance
 from crossgap.explain.finding import Finding
 from crossgap.explain.two_groups import TwoGroups
 from crossgap.explain.wording import percent, with_bounds
@@ -25,18 +27,20 @@ _TOLD = {
     "modality_share_excess": {"k": _LIST},
     "ndcg_at_k": {"k": _LIST},
 }
+_SPREAD = "score_spread"
 _DEEDS = {"mean_removal": "Removing each group's own mean", "translation": "A pure translation to one centre"}
 
 
 def held_out_repair(two: TwoGroups) -> Iterator[Finding]:
-    """Say what removing each group's mean does, then what moving both centres to one point does.
+    """Say what removing each group's mean does, then a move of both centres to one point, then standardised scores.
 
     Fitted on one half of the items and judged on the other, in turn.
     """
     closers: dict[str, Closer] = {"mean_removal": MeanRemoval(), "translation": Translation()}
+    scores = ScoreStandardisation()
     found = compare(
         two.embeddings,
-        closers,
+        {**closers, _SPREAD: scores},
         folds=_FOLDS,
         replicates=two.replicates,
         level=two.level,
@@ -49,6 +53,47 @@ def held_out_repair(two: TwoGroups) -> Iterator[Finding]:
             yield Finding.skipped(name, two.names, row.reason)
         else:
             yield _finding(two, name, closer, row, found.samples[name][("centroid_distance", two.names)])
+    row = found.row(_SPREAD)
+    if row.reason is not None:
+        yield Finding.skipped(_SPREAD, two.names, row.reason)
+    else:
+        yield _spread(two, scores, row, found.samples[_SPREAD])
+
+
+def _spread(
+    two: TwoGroups, scores: ScoreStandardisation, row: CandidateRow, samples: Mapping[Any, np.ndarray | str]
+) -> Finding:
+    """Say how much wider the cosines within a group spread than those across, and what standardising them does."""
+    scores.fit_embeddings(two.embeddings)
+    x, y = two.names
+    across = scores.scales(x)[y][1]
+    within = {name: scores.scales(name)[name][1] for name in two.names}
+    told = [f"those of two rows of {name} by {deviation:.3f}" for name, deviation in within.items()]
+    shares = [
+        f"{change.groups[1]} in the top {_LIST} of {change.groups[0]} to {_share(_corpus_share(two), change.after)}"
+        for change in (_one(row, "modality_share_excess", *way) for way in ((x, y), (y, x)))
+    ]
+    gains = [_one(row, "ndcg_at_k", name) for name in two.names]
+    quality = ""
+    if all(gain.after is not None for gain in gains):
+        ways = [f"{gain.before:.3f} to {gain.after:.3f} ({gain.groups[0]})" for gain in gains]
+        quality = f", and NDCG@{_LIST} from {', '.join(ways)}"
+    off = np.mean([share_distance(samples, name) for name in two.names], axis=0)
+    return Finding(
+        name=_SPREAD,
+        groups=two.names,
+        sentence=f"Cosines of {x} with {y} vary by {across:.3f} (standard deviation), {', '.join(told)}: where one "
+        f"kind varies more, its extremes fill a mixed list, whatever the offset. Standardised for each kind, learned "
+        f"on one half of the items and judged on the other, they take {', '.join(shares)}{quality}; recall across "
+        f"does not change. The number is how far the shares then still are from blind.",
+        value=float(off[0]),
+        interval=two.bounds(off, (0.0, 1.0)),
+        evidence=(
+            *_evidence(two, _SPREAD, row),
+            two.number("cosine_deviation", across, x, y),
+            *(two.number("cosine_deviation", deviation, name) for name, deviation in within.items()),
+        ),
+    )
 
 
 def _finding(two: TwoGroups, name: str, closer: Closer, row: CandidateRow, gaps: np.ndarray | str) -> Finding:

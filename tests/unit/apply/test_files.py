@@ -232,6 +232,37 @@ def test_vectors_that_become_shorter(tmp_path):
     assert np.load(tmp_path / "out.npy").shape == (30, 5)
 
 
+def test_files_that_lie_elsewhere(tmp_path, closer):
+    fsspec = pytest.importorskip("fsspec")
+    elsewhere = fsspec.filesystem("memory")
+    table = _table(600)
+    with elsewhere.open("/apply/in.parquet", "wb") as file:
+        pq.write_table(table, file)
+    with elsewhere.open("/apply/in.npy", "wb") as file:
+        np.save(file, _vectors(table))
+    apply_to_files(plan_files(closer, ["memory://apply/in.parquet"], tmp_path / "out.parquet"))
+    assert (_vectors(pq.read_table(tmp_path / "out.parquet")) == _moved(closer, table)).all()
+    apply_to_files(plan_files(closer, ["text=memory://apply/in.npy"], tmp_path / "out.npy"))
+    expected = closer.transform(_vectors(table), groups=["text"] * 600).astype(np.float16)
+    assert (np.load(tmp_path / "out.npy") == expected).all()
+
+
+def test_threads_do_not_change_the_bytes(tmp_path, monkeypatch):
+    """Products of matrices too, whose sums depend on the shapes of the blocks."""
+    from crossgap.apply import overlap
+    from crossgap.close.whitening import Whitening
+
+    rows = np.concatenate([_rows(100, 1, 1, np.float64), _rows(100, 2, -1, np.float64)])
+    closer = Whitening().fit(rows, groups=["image"] * 100 + ["text"] * 100)
+    pq.write_table(_table(1000, np.float32, mixed=True), tmp_path / "in.parquet")
+    written = set()
+    for workers in (1, 2, 4):
+        monkeypatch.setattr(overlap, "worker_count", lambda workers=workers: workers)
+        apply_to_files(plan_files(closer, [str(tmp_path / "in.parquet")], tmp_path / "out.parquet"))
+        written.add((tmp_path / "out.parquet").read_bytes())
+    assert len(written) == 1
+
+
 # groups, zeros
 
 

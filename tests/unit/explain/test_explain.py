@@ -12,7 +12,8 @@ from crossgap.explain.explain import explain
 from .conftest import pairs_with_a_gap
 
 ORDER = [
-    *("gap", "offset", "details", "covariance_mismatch", "mean_removal", "translation", "rogue_coordinates", "cones"),
+    *("gap", "offset", "details", "covariance_mismatch", "mean_removal", "translation", "score_spread"),
+    *("rogue_coordinates", "cones"),
     *("angle_of_the_gap", "constancy", "noise_shape", "dimension_collapse", "dimension_collapse", "temperature"),
     "hubness",
 ]
