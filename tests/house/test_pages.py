@@ -22,6 +22,7 @@ from crossgap.train.loss_terms import LOSSES
 CHECKOUT = Path(__file__).resolve().parents[2]
 README = CHECKOUT / "README.md"
 CONVENTIONS = CHECKOUT / "docs" / "conventions.md"
+CLOSING = CHECKOUT / "docs" / "closing.md"
 GUIDE = CHECKOUT / "docs" / "training.md"
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 
@@ -67,13 +68,17 @@ def test_the_python_of_the_readme_runs(folder):
     assert done.returncode == 0, f"{done.stderr}\n\n{code}"
 
 
+def _command(line: str, folder: Path) -> None:
+    words = shlex.split(line, comments=True)[1:]
+    done = subprocess.run(
+        [sys.executable, "-m", "crossgap", *words], cwd=folder, env=ENVIRONMENT, capture_output=True, text=True
+    )
+    assert done.returncode == 0, f"$ {line}\n{done.stderr}"
+
+
 def test_the_commands_of_the_readme_run(folder):
     for line in _commands(README):
-        words = shlex.split(line, comments=True)[1:]
-        done = subprocess.run(
-            [sys.executable, "-m", "crossgap", *words], cwd=folder, env=ENVIRONMENT, capture_output=True, text=True
-        )
-        assert done.returncode == 0, f"$ {line}\n{done.stderr}"
+        _command(line, folder)
 
 
 def test_blocks_are_found(tmp_path):
@@ -130,6 +135,26 @@ def test_every_closer_stands_in_the_conventions():
         marks = set(lines[name].split())
         assert ("l" in marks) == issubclass(kind, close.LinearCloser), f"{name}: l says that it is linear"
         assert ("b" in marks) == ("partial_fit" in dir(kind)), f"{name}: b says that it takes batches"
+
+
+# the guide for closing
+
+
+@pytest.fixture(scope="module")
+def closing(tmp_path_factory) -> Path:
+    """A folder with the files that the guide for closing names."""
+    place = tmp_path_factory.mktemp("closing")
+    _fill(place)
+    return place
+
+
+def test_the_python_of_the_guide_for_closing_runs(closing):
+    _run("\n\n".join(_blocks(CLOSING, "python")), closing, "-W", "error")
+
+
+def test_the_commands_of_the_guide_for_closing_run(closing):
+    for line in _commands(CLOSING):
+        _command(line, closing)
 
 
 # the guide for training
