@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+import crossgap
+
 OFFLINE = """
 import socket, sys
 
@@ -33,8 +35,19 @@ def document(shown) -> dict:
     return json.loads((shown[1] / "gap.json").read_text(encoding="utf-8"))
 
 
-def test_it_writes_one_file(shown):
-    assert [path.name for path in shown[1].iterdir()] == ["gap.json"]
+def test_it_writes_three_files(shown):
+    assert sorted(path.name for path in shown[1].iterdir()) == ["closer.safetensors", "explain.json", "gap.json"]
+
+
+def test_its_closer_is_the_one_it_names(shown):
+    out, folder = shown
+    closer = crossgap.close.read_closer(folder / "closer.safetensors")
+    assert closer.groups_ == ("image", "text")
+    assert closer.fit_rows_ == {"image": 800, "text": 800}
+    assert "\nWhere it comes from (crossgap explain):\n- image and text lie 0." in out
+    assert "\nWhat closes it (crossgap close):\n- score-standardisation has mixed-ndcg 0." in out
+    assert "Mixed search, text searching everything: close it: NDCG@10 0.000 -> 0.2" in out
+    assert "Retrieval across, image to text: leave it" in out
 
 
 def test_it_prints_verdicts_and_a_table(shown):
@@ -44,7 +57,7 @@ def test_it_prints_verdicts_and_a_table(shown):
     assert "- Retrieval across, recall@1: " in out
     assert "\nThe gap\n  centroid_distance " in out
     assert "image 800 x 256, text 800 x 256" in out
-    assert "Written: results/demo/gap.json" in out
+    assert "Written: results/demo/gap.json, results/demo/explain.json, results/demo/closer.safetensors" in out
     assert out.splitlines()[-1].startswith("Next: crossgap ")
 
 
@@ -86,5 +99,7 @@ def test_json_prints_the_document_and_nothing_else(here, tmp_path):
 @pytest.mark.usefixtures("small_sample")
 def test_it_uses_a_folder_that_exists(here, tmp_path):
     (tmp_path / "gap.json").write_text("{}")
-    here("demo", "-o", tmp_path, "--bootstrap", "0").check_success()
+    out = here("demo", "-o", tmp_path, "--bootstrap", "0").check_success()
+    assert "not enough data" in out
+    assert not (tmp_path / "closer.safetensors").exists()
     assert json.loads((tmp_path / "gap.json").read_text(encoding="utf-8"))["inputs"][0]["n"] == 12

@@ -2,7 +2,7 @@
 
 import crossgap
 
-COMMANDS = ["demo", "doctor", "measure", "explain", "close", "apply", "evaluate", "export", "train", "reproduce"]
+COMMANDS = ["demo", "doctor", "measure", "explain", "close", "apply", "export", "train", "reproduce", "evaluate"]
 LIGHT = """
 import sys
 from crossgap.cli import main

@@ -66,8 +66,6 @@ def _before_commands(
 ) -> None: ...
 
 
-for _command in (demo, doctor, measure, explain, close, apply):
+for _command in (demo, doctor, measure, explain, close, apply, export, train, reproduce):
     app.command()(_command)
 app.add_typer(evaluate, name="evaluate")
-for _command in (export, train, reproduce):
-    app.command()(_command)

@@ -82,7 +82,7 @@ def close(
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
-    """Close the gap: choose a closer by rows held out, or say why not."""
+    """Close the gap: choose a closer on held-out rows, or none."""
     from crossgap.close.choice import TOLERANCE, choose, judge
     from crossgap.close.cross_fitting import rows_with_a_direction
     from crossgap.results import to_json

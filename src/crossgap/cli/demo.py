@@ -48,10 +48,13 @@ def demo(
         found = explain(embeddings, replicates=replicates, seed=seed, inputs=inputs)
         candidates = {name: built(name) for name in _TRIED}
         choice = choose(embeddings, candidates=candidates, replicates=max(replicates, 20), seed=seed)
-        closer = candidates[choice.chosen].fit_embeddings(embeddings)
+        closer = candidates[choice.chosen].fit_embeddings(embeddings) if choice.chosen in candidates else None
     write_text(gap, report.to_json())
     write_text(why, found.to_json())
-    write_closer(closer, closed, facts={"sources": ["packaged sample"], "method": choice.chosen, "seed": seed})
+    written = [gap, why]
+    if closer is not None:
+        facts = {"sources": ["packaged sample"], "method": choice.chosen, "seed": seed}
+        written.append(write_closer(closer, closed, facts=facts))
     if as_json:
         typer.echo(report.to_json(), nl=False)
         return
@@ -62,8 +65,8 @@ def demo(
     told = [finding.sentence for finding in found.findings if finding.reason is None]
     _show("Where it comes from (crossgap explain):", told[: 1 + _SHOWN])
     _show("What closes it (crossgap close):", [choice.why, *(verdict.sentence for verdict in choice.verdicts)])
-    typer.echo(f"\nWritten: {gap}, {why}, {closed}")
-    typer.echo("Next: the same on your vectors: crossgap measure image=images.npy text=texts.npy")
+    typer.echo(f"\nWritten: {', '.join(map(str, written))}")
+    typer.echo("Next: crossgap measure image=images.npy text=texts.npy (the same on your vectors)")
 
 
 def _show(head: str, sentences: list[str]) -> None:

@@ -41,7 +41,7 @@ def test_every_finding_has_sentence_number_interval_and_evidence(explanation):
 
 
 def test_evidence_carries_the_names_of_functions(explanation):
-    parts = {"spectrum", "directions", "details", "spectra_correlation", "gap_share_u"}
+    parts = {"spectrum", "directions", "details", "spectra_correlation", "gap_share_u", "cosine_deviation"}
     profile = {
         *("nu", "nu_rms", "norm_mean", "norm_concentration", "top_over_mean", "isotropy"),
         *("mean_skew", "mean_excess_kurtosis", "normal_share", "consecutive_cosine_mean", "group_length_mean"),

@@ -11,7 +11,17 @@ from crossgap.reproduce import post_hoc
 from crossgap.reproduce.post_hoc import MEAN_REMOVAL, NONE
 
 CLOSERS = [
-    *("mean-removal", "translation", "standardisation", "whitening", "joint-whitening", "coral", "realign"),
+    *(
+        "mean-removal",
+        "translation",
+        "score-standardisation",
+        "centred-score-standardisation",
+        "standardisation",
+        "whitening",
+        "joint-whitening",
+        "coral",
+        "realign",
+    ),
     *("gaussian-transport", "procrustes", "ridge-map", "cca", "subspace-removal", "memory-projection"),
     "bipartite-spectral",
 ]
