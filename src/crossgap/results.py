@@ -1,4 +1,4 @@
-"""Frozen records of plain numbers and strings, and their JSON.
+"""Frozen records of plain numbers and strings, their JSON, and how their numbers stand in a sentence.
 
 A ``Measurement`` has a finite value or none and a reason; NaN and infinity never leave. Equal records give equal bytes.
 """
@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["Interval", "Measurement", "to_json"]
+__all__ = ["Interval", "Measurement", "percent", "to_json", "told", "with_bounds"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +72,36 @@ class Measurement:
 def to_json(document: Any) -> str:
     """Return a JSON document: two spaces, UTF-8, one newline at the end, never NaN."""
     return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def told(found: Measurement | None, digits: int = 3, *, sign: bool = False) -> str:
+    """Write a measurement with its interval; "-" where there is no value.
+
+    Examples
+    --------
+    >>> told(Measurement(name="recall_at_k", groups=("image", "text"), value=0.5, interval=(0.4, 0.61)))
+    '0.500 [0.400, 0.610]'
+    """
+    return "-" if found is None or found.value is None else with_bounds(found.value, found.interval, digits, sign=sign)
+
+
+def with_bounds(value: float, bounds: tuple[float, float] | None = None, digits: int = 3, *, sign: bool = False) -> str:
+    """Write a number with its interval, and with ``sign`` a change with its sign; never -0.000.
+
+    Examples
+    --------
+    >>> with_bounds(-0.00001, (-0.1, 0.25), sign=True)
+    '+0.000 [-0.100, +0.250]'
+    """
+    first, *rest = (
+        f"{round(number, digits) + 0.0:{'+' if sign else ''}.{digits}f}" for number in (value, *(bounds or ()))
+    )
+    return f"{first} [{', '.join(rest)}]" if rest else first
+
+
+def percent(share: float) -> str:
+    """Write a share in percent."""
+    return f"{share:.1%}"
 
 
 def _rounded(value: Any) -> Any:

@@ -19,6 +19,7 @@ from crossgap.apply import file_plan, files
 from crossgap.close.closer_file import read_closer, write_closer
 from crossgap.close.mean_removal import MeanRemoval
 from crossgap.close.pretrained import save_pretrained
+from crossgap.close.score_standardisation import ScoreStandardisation
 
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "error"}
 
@@ -63,6 +64,21 @@ def test_what_it_names_next_can_be_measured(here, folder):
     done = here("apply", "closer.safetensors", "shards", "-o", "closed shards", cwd=folder)
     assert done.check_success().splitlines()[-1] == "Next: crossgap measure 'closed shards'"
     assert len(list((folder / "closed shards").iterdir())) == 3
+
+
+def test_standardised_scores_are_to_be_searched_and_not_measured(here, folder, vectors):
+    rows = np.concatenate(vectors)
+    closer = ScoreStandardisation().fit(rows, groups=["image"] * 60 + ["text"] * 60)
+    write_closer(closer, folder / "scores.safetensors")
+    done = here("apply", "scores.safetensors", "pairs.parquet", "-o", "closed.parquet", cwd=folder)
+    last = done.check_success().splitlines()[-1]
+    assert last.startswith(
+        "Next: search the new vectors by the inner product, with queries brought to length 1 and a 1"
+    )
+    assert "crossgap measure" not in last
+    assert pq.read_schema(folder / "closed.parquet").field("vector").type.list_size == 17
+    done = here("apply", "scores.safetensors", "pairs.npz", "-o", "closed.npz", "--dry-run", cwd=folder)
+    assert "image: 60 rows, now of 17 numbers\n" in done.check_success()
 
 
 def test_json(here, folder):
@@ -231,6 +247,25 @@ def test_interrupted_it_says_how_to_go_on(tmp_path, here, monkeypatch):
     assert not (tmp_path / "out.parquet").exists()
     done = here(*words, "--json", cwd=tmp_path)
     assert json.loads(done.check_success())["resumed_from"] > 20_000
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals work differently there")
+def test_a_real_interrupt(tmp_path, here):
+    _big(tmp_path)
+    journal = tmp_path / ".out.parquet.crossgap-journal"
+    process = _start(tmp_path, "out.parquet")
+    while process.poll() is None and not _noted(journal):
+        time.sleep(0.001)
+    process.send_signal(signal.SIGINT)
+    err = process.communicate(timeout=100)[1]
+    if process.returncode == 0:  # it was done before
+        assert (tmp_path / "out.parquet").exists()
+        return
+    assert process.returncode == 130
+    assert err.startswith("interrupted; ")
+    assert err.endswith(" of 60,000 rows are kept beside out.parquet, and the same command goes on from there.\n")
+    done = here("apply", "closer.safetensors", "big.parquet", "-o", "out.parquet", "--json", cwd=tmp_path)
+    assert json.loads(done.check_success())["resumed_from"] > 0
 
 
 def test_interrupted_before_anything_is_written(here, folder, monkeypatch):

@@ -1,6 +1,10 @@
 """``crossgap apply`` on stores: beside, switched, rolled back; one sentence where it cannot be."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
 
 import faiss
 import numpy as np
@@ -112,6 +116,62 @@ def test_qdrant(process, closer, collection, vectors):
     client.close()
     np.testing.assert_allclose([point.vector for point in points], _moved(vectors), atol=1e-6)
     assert "rolled back" in process("apply", closer, collection, "--roll-back").check_success()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals work differently there")
+def test_an_interrupt_says_that_what_was_written_is_kept(process, closer, table, tmp_path):
+    words = ["apply", str(closer), f"lancedb:{tmp_path}/lance/photos", "--json", "--batch"]
+    running = subprocess.Popen(
+        [sys.executable, "-m", "crossgap", *words, "1"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=_hear_interrupts,
+    )
+    written = 0
+    while running.poll() is None and not written:
+        table.checkout_latest()
+        if "vector_closed" in table.schema.names:
+            written = table.count_rows("vector_closed IS NOT NULL")
+    running.send_signal(signal.SIGINT)
+    out, err = running.communicate(timeout=100)
+    assert (running.returncode, out) == (130, "")
+    assert err == "interrupted; what was written is kept, and the same command goes on from there.\n"
+    record = json.loads(process(*words, "50").check_success())
+    assert record["resumed_from"] >= written > 0
+    assert record["resumed_from"] + record["written"] == 120
+
+
+def _hear_interrupts():
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def test_an_interrupt_of_a_dry_run_says_that_nothing_was_written(here, closer, index, monkeypatch):
+    from crossgap.apply import stores
+
+    def interrupted(*given, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(stores, "apply_to_store", interrupted)
+    done = here("apply", closer, index, "--group", "text", "--dry-run")
+    assert (done.code, done.err) == (130, "interrupted; nothing was written.\n")
+
+
+def test_a_role_that_the_closer_does_not_know_is_an_error_in_files_and_in_stores(here, closer, vectors, tmp_path):
+    """As for the closer ``text`` is another group than ``text/query``: which is which is said, never guessed."""
+    import lancedb
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    column = pa.FixedSizeListArray.from_arrays(pa.array(vectors[1].ravel()), vectors[1].shape[1])
+    data = pa.table({"modality": ["text"] * 60, "role": ["query"] * 60, "vector": column})
+    pq.write_table(data, tmp_path / "queries.parquet")
+    lancedb.connect(tmp_path / "lance").create_table("queries", data)
+    for source in (tmp_path / "queries.parquet", f"lancedb:{tmp_path}/lance/queries"):
+        words = ["apply", closer, source, *(("-o", tmp_path / "out.parquet") if "lance" not in str(source) else ())]
+        here(*words).check_refusal("60 rows are of the group 'text/query'", "for example --as text/query=text ")
+        here(*words, "--as", "text=text").check_refusal("there is no group 'text'", "to treat", "it holds text/query")
+        here(*words, "--as", "text/query=text").check_success()
 
 
 def test_refusals(here, closer, index, table, collection, tmp_path):

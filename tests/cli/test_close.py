@@ -1,11 +1,12 @@
 """``crossgap close``: what it chooses, prints and writes; what it leaves alone; what it refuses."""
 
 import json
+import shlex
 
 import numpy as np
 import pytest
 
-from crossgap import Embeddings, write
+from crossgap import Embeddings, read, write
 from crossgap.cli.close import METHODS
 from crossgap.close.closer_file import read_closer, read_closer_record
 from crossgap.close.pretrained import from_pretrained
@@ -49,7 +50,7 @@ def test_auto_prints_what_and_why_and_writes_the_closer(process, far_apart, tmp_
     ):
         assert part in out
     assert max(len(line) for line in out.splitlines() if str(tmp_path) not in line) <= 100
-    assert f"Next: crossgap apply {tmp_path / 'c.safetensors'} pairs.npz -o OUT" in out
+    assert f"Next: crossgap apply {tmp_path / 'c.safetensors'} pairs.npz -o closed.npz" in out
     record = read_closer_record(tmp_path / "c.safetensors")
     assert record["fit_rows"] == {"image": 80, "text": 80}
     facts = record["facts"]
@@ -101,9 +102,36 @@ def test_none_writes_nothing_and_says_what_would_have_to_be_true(here, far_apart
     assert (document["chosen"], document["written"]) == ("none", None)
 
 
+@pytest.mark.parametrize("more", [(), ("--groups", "image,text", "--unpaired")])
+def test_the_next_step_can_be_copied(here, far_apart, tmp_path, more):
+    """From close without a file over close and evaluate to apply; also where a path has spaces."""
+    source = tmp_path / "my pairs.npz"
+    source.write_bytes((far_apart / "three.npz").read_bytes())
+    given = ("--method", "mean-removal", *more, *FAST)
+    out = here("close", "my pairs.npz", *given, cwd=tmp_path).check_success()
+    again = shlex.split(out.splitlines()[-1].removeprefix("Next: crossgap "))
+    assert again[-2:] == ["-o", "closer.safetensors"]
+    out = here(*again, *FAST, cwd=tmp_path).check_success()
+    apply = shlex.split(out.splitlines()[-1].removeprefix("Next: crossgap "))
+    assert ("--keep-others" in apply) == bool(more)
+    here(*apply, cwd=tmp_path).check_success()
+    assert set(read(tmp_path / "closed.npz")) == {"image", "text", "audio"}
+    shares = ("evaluate", "mixed", "my pairs.npz", "--closer", "closer.safetensors", "--groups", "image,text", *FAST)
+    out = here(*shares, cwd=tmp_path).check_success()
+    (tmp_path / "closed.npz").unlink()
+    here(*shlex.split(out.splitlines()[-1].removeprefix("Next: crossgap ")), cwd=tmp_path).check_success()
+    assert (tmp_path / "closed.npz").is_file()
+
+
 def test_without_an_output_nothing_is_written(here, far_apart):
     out = here("close", "pairs.npz", "--method", "translation", *FAST, cwd=far_apart).check_success()
     assert "Next: crossgap close pairs.npz --method translation -o closer.safetensors" in out
+    given = ("--method", "translation", "--target", "text", "--set", "renormalise=false", "--groups", "image,text")
+    out = here("close", "pairs.npz", *given, *FAST, cwd=far_apart).check_success()
+    assert out.splitlines()[-1] == (
+        "Next: crossgap close pairs.npz --groups image,text --method translation --target text --set=renormalise=false "
+        "-o closer.safetensors"
+    )
     out = here("close", "pairs.npz", "--method", "none", *FAST, cwd=far_apart).check_success()
     assert "Nothing was written: none moves nothing." in out
 

@@ -4,7 +4,7 @@ import math
 import numpy as np
 import pytest
 
-from crossgap.results import Interval, Measurement, to_json
+from crossgap.results import Interval, Measurement, percent, to_json, told, with_bounds
 
 
 def test_an_interval_holds_its_numbers():
@@ -83,3 +83,22 @@ def test_json_never_holds_nan():
 def test_numbers_of_numpy_are_plain_numbers():
     found = Measurement(name="a", groups=("x",), value=np.float64(0.5), interval=(np.float64(0.25), np.float64(0.75)))
     assert json.loads(to_json(found.as_json()))["interval"] == [0.25, 0.75]
+
+
+def _measured(value, *interval):
+    reason = "nothing pairs" if value is None else None
+    return Measurement(name="d", groups=("a",), value=value, interval=interval or None, reason=reason)
+
+
+def test_numbers_are_told_with_their_intervals():
+    assert told(_measured(0.5, 0.4, 0.6)) == "0.500 [0.400, 0.600]"
+    assert told(_measured(12.34, 10.0, 14.0), 1) == "12.3 [10.0, 14.0]"
+    assert told(_measured(0.5)) == "0.500"
+    assert told(None) == told(_measured(None)) == "-"
+
+
+def test_changes_are_told_with_their_sign_and_no_negative_zero():
+    assert told(_measured(-1e-9, -0.0001, 0.25), sign=True) == "+0.000 [+0.000, +0.250]"
+    assert with_bounds(-0.0004) == "0.000"
+    assert with_bounds(-0.25, (-0.5, 0.0), 2, sign=True) == "-0.25 [-0.50, +0.00]"
+    assert percent(0.1234) == "12.3%"

@@ -10,6 +10,7 @@ from crossgap.apply.closer_digest import closer_digest
 from crossgap.apply.file_plan import FilePlan, GroupSample, plan_files
 from crossgap.apply.file_record import FileRecord
 from crossgap.apply.files import apply_to_files, finished_rows
+from crossgap.apply.searching import how_to_search, wants_inner_product
 
 # stores
 from crossgap.apply.store_record import StoreRecord
@@ -24,6 +25,8 @@ __all__ = [
     "apply_to_store",
     "closer_digest",
     "finished_rows",
+    "how_to_search",
     "is_store",
     "plan_files",
+    "wants_inner_product",
 ]

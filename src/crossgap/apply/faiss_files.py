@@ -57,9 +57,13 @@ class IndexFiles:
         return True
 
     def write(self, index: Any) -> None:
-        """Write the new index whole; the note comes first, and means nothing until the index is there."""
+        """Write the new index whole; the note comes first, and means nothing until the index is there.
+
+        One of an earlier run is removed before the note is: the note of this run must not be taken for that one's.
+        """
         import faiss
 
+        self.new.unlink(missing_ok=True)
         self._say(switched=False, stamp=_stamp(self.old), closer=closer_digest(self._task.closer))
         with atomic_path(self.new) as temporary:
             try:
@@ -70,8 +74,17 @@ class IndexFiles:
                 ) from error
             _settle(temporary)
 
+    def check_room(self) -> None:
+        """Fail where another file has the name that the old index would get, since the old index would be lost."""
+        if self.before.exists() and _stamp(self.before) != _stamp(self.old):
+            raise ValueError(
+                f"{str(self.before)!r} exists and is not {str(self.old)!r} under a second name, so the old index has "
+                f"no place to go; rename or remove it."
+            )
+
     def switch(self) -> None:
         """Let the old name be that of the new index."""
+        self.check_room()
         if not self.before.exists():
             _second_name(self.old, self.before)
         os.replace(self.new, self.old)

@@ -16,7 +16,8 @@ import numpy as np
 
 from crossgap.apply.faiss_files import IndexFiles
 from crossgap.apply.faiss_rows import IndexRows, read_index
-from crossgap.apply.store_record import MOVE_QUERIES, ZEROS_SEEM_NEAR, StoreRecord, StoreTask
+from crossgap.apply.searching import how_to_search, wants_inner_product
+from crossgap.apply.store_record import ZEROS_SEEM_NEAR, StoreRecord, StoreTask
 from crossgap.apply.store_rows import GroupNames, count_groups, gives_unit_rows, move_rows, store_mover
 from crossgap.data.location import Location
 from crossgap.data.npy import read_header
@@ -89,6 +90,8 @@ class _Index:
             dry_run=task.dry_run,
         )
         there = files.complete()
+        if task.switch:
+            files.check_room()
         if task.dry_run:
             _, zeros = self._moved(np.arange(min(self._size, len(self._rows))))
             return replace(
@@ -157,8 +160,8 @@ class _Index:
         return [str(name) for name in found], number
 
     def _notes(self, switched: bool, zeros: int) -> tuple[str, ...]:
-        notes = [MOVE_QUERIES]
-        if not self._unit:
+        notes = [how_to_search(self._task.closer)]
+        if not self._unit and not wants_inner_product(self._task.closer):
             notes.append("moved vectors are not of length 1, so the inner product also depends on their lengths.")
         if zeros and self._rows.metric == "L2":
             notes.append(ZEROS_SEEM_NEAR)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from crossgap.apply.closer_digest import closer_digest
+from crossgap.apply.likely_group import likely_group
 from crossgap.apply.npy_stream import NpyStream
 from crossgap.apply.parquet_stream import ParquetStream
 from crossgap.apply.source_files import SourceFile, find_source_files
@@ -243,8 +244,8 @@ def _treated_as(
         if group is None and not keep_others:
             raise ValueError(
                 f"{counts[name]} rows are of the group {name!r}, which the closer does not know (it was fitted on "
-                f"{known}); say which group they are, for example --as {name}={closer.groups_[0]} (treat_as=), or let "
-                f"them pass unchanged with --keep-others (keep_others=True)."
+                f"{known}); say which group they are, for example --as {name}={likely_group(name, closer)} "
+                f"(treat_as=), or let them pass unchanged with --keep-others (keep_others=True)."
             )
     return treated_as
 

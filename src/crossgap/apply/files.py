@@ -67,7 +67,7 @@ def apply_to_files(plan: FilePlan, *, restart: bool = False, progress: Progress 
     journal = Journal(_journal_of(plan.output), header, output=plan.output, part=part, restart=restart)
     try:
         with threadpool_limits(limits=1, user_api="blas"):  # the threads of a run are enough, and sums stay the same
-            return _Run(plan, part, journal, restart, progress or _silent).run()
+            return _Run(plan, header["source"], part, journal, restart, progress or _silent).run()
     except ValueError:
         _remove(part)
         journal.remove()
@@ -94,8 +94,17 @@ def finished_rows(plan: FilePlan) -> int:
 class _Run:
     """One run: what is done already, what is left, and the name at the end."""
 
-    def __init__(self, plan: FilePlan, part: Path, journal: Journal, restart: bool, progress: Progress):
+    def __init__(
+        self,
+        plan: FilePlan,
+        identities: list[dict[str, Any]],
+        part: Path,
+        journal: Journal,
+        restart: bool,
+        progress: Progress,
+    ):
         self._plan, self._part, self._journal, self._progress = plan, part, journal, progress
+        self._identities = identities
         self._done = 0
         if part.exists() and (restart or not journal.entries or not self._is_sound()):
             _remove(part)
@@ -128,6 +137,12 @@ class _Run:
                 self._write_whole(number, job, place)
             else:
                 self._write_stream(number, job, place, entries)
+        changed = next((f for f, was in zip(plan.files, self._identities, strict=True) if _identity(f) != was), None)
+        if changed is not None:
+            raise ValueError(
+                f"{changed.location} has changed while it was read, so what was made of it is removed; run the same "
+                f"command again once nothing writes there."
+            )
         os.replace(self._part, plan.output)
         _sync_folder(plan.output.parent)
         self._journal.remove()
@@ -135,8 +150,11 @@ class _Run:
 
     def _is_named(self) -> bool:
         """Whether an earlier run came to its end, and only its journal is left."""
-        done = [entry for entry in self._journal.entries if "done" in entry]
-        return len(done) == len(self._plan.jobs) and self._plan.output.exists()
+        done = {entry["file"]: entry["stop"] for entry in self._journal.entries if "done" in entry}
+        paths = self._outputs()
+        return len(done) == len(paths) and all(
+            path.is_file() and path.stat().st_size == done[number] for number, path in enumerate(paths)
+        )
 
     def _is_sound(self) -> bool:
         """Whether all bytes are there that the journal tells of."""
@@ -149,6 +167,10 @@ class _Run:
 
     def _place(self, number: int) -> Path:
         return self._part / self._plan.files[number].name if self._plan.is_folder else self._part
+
+    def _outputs(self) -> list[Path]:
+        plan = self._plan
+        return [plan.output / file.name for file in plan.files] if plan.is_folder else [plan.output]
 
     def _entries(self, number: int) -> list[dict[str, Any]]:
         return [entry for entry in self._journal.entries if entry["file"] == number]
@@ -182,7 +204,6 @@ class _Run:
 
     def _record(self, resumed_from: int) -> FileRecord:
         plan = self._plan
-        outputs = [plan.output / file.name for file in plan.files] if plan.is_folder else [plan.output]
         return FileRecord(
             closer=plan.digest,
             source=plan.sources,
@@ -194,7 +215,7 @@ class _Run:
             zero_rows=sum(entry["zero_rows"] for entry in self._journal.entries),
             kept_rows=sum(rows for name, rows in plan.groups.items() if plan.treated_as[name] is None),
             resumed_from=resumed_from,
-            bytes=sum(path.stat().st_size for path in outputs),
+            bytes=sum(path.stat().st_size for path in self._outputs()),
             notes=plan.notes,
         )
 

@@ -8,12 +8,13 @@ A line is written after the bytes that it tells of are on the disk. The file is 
 with the process, however it ends.
 """
 
+import io
 import json
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 if sys.platform == "win32":
     import msvcrt
@@ -66,6 +67,8 @@ class Journal:
             else:
                 self.forget()
         except BaseException:
+            if not part.exists():
+                self.remove()
             self.close()
             raise
 
@@ -96,16 +99,17 @@ class Journal:
         self._file.close()
 
     def _append(self, entries: Sequence[dict[str, Any]]) -> None:
-        self._file.write(b"".join(json.dumps(entry, separators=(",", ":")).encode() + b"\n" for entry in entries))
-        self._file.flush()
+        data = b"".join(json.dumps(entry, separators=(",", ":")).encode() + b"\n" for entry in entries)
+        while data:  # without a buffer, which a full disk would leave to be written once more on closing
+            data = data[self._file.write(data) :]
 
-    def _locked(self) -> BinaryIO:
+    def _locked(self) -> io.FileIO:
         while True:
-            file = os.fdopen(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666), "r+b")
+            file = io.FileIO(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666), "r+")
             try:
                 _lock(file)
             except OSError as error:
-                lines = _whole_lines(file)
+                lines, _ = _whole_lines(file)
                 file.close()
                 pids = [line["run"] for line in lines if "run" in line]
                 process = f" (process {pids[-1]})" if pids else ""
@@ -120,11 +124,7 @@ class Journal:
 
     def _lines(self) -> list[dict[str, Any]]:
         """Return the lines that are whole, and cut off what is not."""
-        lines = _whole_lines(self._file)
-        self._file.seek(0)
-        whole = 0
-        for _ in lines:
-            whole += len(self._file.readline())
+        lines, whole = _whole_lines(self._file)
         self._file.truncate(whole)
         self._file.seek(whole)
         return lines
@@ -134,14 +134,15 @@ def read_entries(path: Path) -> list[dict[str, Any]]:
     """Return what a journal that nobody needs to hold says of rows; nothing where there is none."""
     if not path.exists():
         return []
-    with open(path, "rb") as file:
-        return [line for line in _whole_lines(file)[1:] if "run" not in line]
+    with io.FileIO(path) as file:
+        return [line for line in _whole_lines(file)[0][1:] if "run" not in line]
 
 
-def _whole_lines(file: BinaryIO) -> list[dict[str, Any]]:
-    """Return the lines that are whole and make sense; the last one may have been under way."""
+def _whole_lines(file: io.FileIO) -> tuple[list[dict[str, Any]], int]:
+    """Return the lines that are whole and make sense, and their length; the last one may have been under way."""
     file.seek(0)
     lines: list[dict[str, Any]] = []
+    length = 0
     for text in file.read().split(b"\n")[:-1]:
         try:
             line = json.loads(text)
@@ -150,7 +151,8 @@ def _whole_lines(file: BinaryIO) -> list[dict[str, Any]]:
         if not isinstance(line, dict) or not (lines or line.get("crossgap") == "apply"):
             break
         lines.append(line)
-    return lines
+        length += len(text) + 1
+    return lines, length
 
 
 def _lock(file: Any) -> None:

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from crossgap.apply.closer_digest import closer_digest
-from crossgap.apply.store_record import MOVE_QUERIES, ZEROS_SEEM_NEAR, StoreRecord, StoreTask
+from crossgap.apply.searching import how_to_search, wants_inner_product
+from crossgap.apply.store_record import ZEROS_SEEM_NEAR, StoreRecord, StoreTask
 from crossgap.apply.store_rows import GroupNames, count_groups, gives_unit_rows, move_rows, store_mover
 
 __all__ = ["MovedColumn", "column_journals", "rename_columns"]
@@ -243,11 +244,13 @@ class MovedColumn:
         old = self._journal["before"] if switched else self._vector
         new = self._vector if switched else self._closed
         notes = [
-            MOVE_QUERIES,
+            how_to_search(self._task.closer),
             f"with two columns of vectors a search must name its own: search(x, vector_column_name={new!r}) for the "
             f"moved ones, {old!r} for the old ones.",
         ]
-        if not self._unit:
+        if wants_inner_product(self._task.closer):
+            notes.append('search with .distance_type("dot"): the cosine and L2 would undo the standardised scores.')
+        elif not self._unit:
             notes.append("moved vectors are not of length 1: search with the cosine or the dot product, not with L2.")
         if zeros:
             notes.append(ZEROS_SEEM_NEAR)

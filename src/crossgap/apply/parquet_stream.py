@@ -12,9 +12,9 @@ from crossgap.apply.row_group_bytes import RowGroupBytes
 from crossgap.apply.stream import Chunk, Encoded
 from crossgap.apply.thrift_compact import read_struct, write_struct
 from crossgap.apply.vector_mover import VectorMover
-from crossgap.data.embeddings import GROUP_NAME
 from crossgap.data.location import Location
-from crossgap.data.parquet import _checked_names, _codes, _matrix, _vector_layout, open_parquet
+from crossgap.data.parquet import open_parquet
+from crossgap.data.parquet_columns import checked_names, group_numbers, vector_layout, vector_matrix
 from crossgap.errors import FormatError
 
 __all__ = ["ParquetStream"]
@@ -40,10 +40,10 @@ class ParquetStream:
         self.location = location
         with open_parquet(location) as file:
             self.metadata, self.schema = file.metadata, file.schema_arrow
-            names = _checked_names(location, self.schema, name)
+            names = checked_names(location, self.schema, name)
             if self.metadata.num_rows == 0:
                 raise FormatError(f"{location} has no rows, but one row for each vector was expected; write it again.")
-            self.dtype, self.dimension = _vector_layout(location, file)
+            self.dtype, self.dimension = vector_layout(location, file)
         self._group_columns = [column for column in ("modality", "role") if column in names]
         if "modality" not in names:
             self._group_columns = []
@@ -53,7 +53,6 @@ class ParquetStream:
         self.step = _power_of_two_below(_STEP_BYTES // row_bytes, least=256, most=65536)
         self._batch = min(self.step, _power_of_two_below(_BATCH_BYTES // row_bytes, least=64, most=65536))
         self.groups, self.first_rows = self._survey(name)
-        self._renamed: str | None = None
         if name is not None and self._group_columns:
             if len(self.groups) > 1:
                 raise ValueError(
@@ -73,7 +72,7 @@ class ParquetStream:
         first_rows: dict[str, int] = {}
         first = 0
         for table in self._tables(0, self._group_columns, rows=65536):
-            names, number = _groups_of(table, self._group_columns, first, self.location)
+            names, number = group_numbers(table, self._group_columns, first, self.location)
             if number is None:
                 counts[names[0]] += len(table)
                 first_rows.setdefault(names[0], first)
@@ -138,12 +137,12 @@ class ParquetStream:
         parts, first = [], chunk.first
         for part in table.column("vector").chunks:
             if len(part):
-                parts.append(_matrix(part, self.dimension, first, self.location))
+                parts.append(vector_matrix(part, self.dimension, first, self.location))
                 first += len(part)
         vectors = parts[0] if len(parts) == 1 else np.concatenate(parts)
         if self._name is not None or not self._group_columns:
             return vectors, [str(self._name)], None
-        names, number = _groups_of(table, self._group_columns, chunk.first, self.location)
+        names, number = group_numbers(table, self._group_columns, chunk.first, self.location)
         return vectors, names, number
 
     # what is written
@@ -210,32 +209,6 @@ class ParquetStream:
 def _power_of_two_below(number: int, *, least: int, most: int) -> int:
     """Return the largest power of two that is no larger, within bounds."""
     return min(most, max(least, 1 << max(0, number.bit_length() - 1)))
-
-
-def _groups_of(table: Any, columns: list[str], first: int, location: Location) -> tuple[list[str], np.ndarray | None]:
-    """Return the groups of a table, and for each row the place of its own; None where there is one group only."""
-    modality, modalities = _codes(table.column("modality"))
-    if modality.min() < 0:
-        raise FormatError(
-            f"{location}: column 'modality' is empty in row {first + int(np.argmin(modality))}; name the modality of "
-            f"each row."
-        )
-    role, roles = _codes(table.column("role")) if "role" in columns else (np.zeros(1, np.intp) - 1, [])
-    codes = modality.astype(np.int64) * (len(roles) + 1) + role + 1
-    found, at, place = np.unique(codes, return_index=True, return_inverse=True)
-    names: dict[str, int] = {}
-    number_of = np.zeros(len(found), np.int64)
-    for i in np.argsort(at):
-        modality_number, role_number = divmod(int(found[i]), len(roles) + 1)
-        part = roles[role_number - 1] if role_number else ""
-        name = f"{modalities[modality_number]}/{part}" if part else modalities[modality_number]
-        if not GROUP_NAME.fullmatch(name):
-            raise FormatError(
-                f"{location}: row {first + int(at[i])} belongs to {name!r}, but modality and role must each be "
-                f"letters, digits, '_', '-' and '.'; rename them."
-            )
-        number_of[i] = names.setdefault(name, len(names))
-    return list(names), None if len(names) == 1 else number_of[place]
 
 
 def _of_length(kind: Any, d: int) -> Any:

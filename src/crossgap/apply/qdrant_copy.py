@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from crossgap.apply.closer_digest import closer_digest
-from crossgap.apply.store_record import MOVE_QUERIES, ZEROS_SEEM_NEAR, StoreRecord, StoreTask
+from crossgap.apply.searching import how_to_search, wants_inner_product
+from crossgap.apply.store_record import ZEROS_SEEM_NEAR, StoreRecord, StoreTask
 from crossgap.apply.store_rows import GroupNames, count_groups, gives_unit_rows, move_rows, store_mover
 
 __all__ = ["CollectionCopy", "collection_journal"]
@@ -60,6 +61,7 @@ class CollectionCopy:
             begun = False
         if not begun:
             self._create()
+        self._index_payload()
         before = client.count(self._target, exact=True).count
         written, zeros, missing = self._write(rows, before)
         self._check_count(rows)
@@ -148,8 +150,13 @@ class CollectionCopy:
                 f"{self._task.source!r} keeps no metadata of collections, which a resumed run and a roll-back need; "
                 f"use a Qdrant server of version 1.16 or newer."
             )
+
+    def _index_payload(self) -> None:
+        """Make the payload indexes of the old collection that the new one lacks, also where a run was stopped here."""
+        there = self._client.get_collection(self._target).payload_schema
         for key, index in self._client.get_collection(self._source).payload_schema.items():
-            self._client.create_payload_index(self._target, key, field_schema=index.params or index.data_type)
+            if key not in there:
+                self._client.create_payload_index(self._target, key, field_schema=index.params or index.data_type)
 
     def _write(self, rows: int, before: int) -> tuple[int, int, int]:
         """Write the points that the new collection lacks; return how many, and of these zeros and without vector."""
@@ -246,12 +253,12 @@ class CollectionCopy:
             )
 
     def _notes(self, zeros: int) -> tuple[str, ...]:
-        notes = [MOVE_QUERIES]
+        notes = [how_to_search(self._task.closer)]
         if self._distance == "euclid":
             notes.append("the distance is Euclidean, which orders vectors of length 1 as the cosine does.")
             if zeros:
                 notes.append(ZEROS_SEEM_NEAR)
-        elif not self._unit:
+        elif not self._unit and not wants_inner_product(self._task.closer):
             notes.append(
                 f"moved vectors are not of length 1, and the distance is {self._distance}: cosine divides by the "
                 f"length, dot does not."
@@ -285,6 +292,11 @@ def _check_vector(params: Any, task: StoreTask, unit: bool, where: str) -> None:
             f"vectors of the same model."
         )
     distance = _plain(params.distance)
+    if distance != "dot" and wants_inner_product(task.closer):
+        raise ValueError(
+            f"{where} is compared by the distance {distance!r}, which would undo the standardised scores (cosine "
+            f"brings vectors to length 1); they ask for dot: make a collection of that distance first."
+        )
     if distance == "manhattan" or (distance == "euclid" and not unit):
         raise ValueError(
             f"{where} is compared by the distance {distance!r}, under which moved vectors mean little; they ask for "

@@ -6,11 +6,8 @@ from typing import Any
 
 from crossgap.close.closer import Closer
 
-__all__ = ["MOVE_QUERIES", "ZEROS_SEEM_NEAR", "StoreRecord", "StoreTask", "silent"]
+__all__ = ["ZEROS_SEEM_NEAR", "StoreRecord", "StoreTask", "silent"]
 
-MOVE_QUERIES = (
-    "move queries with the same closer before they search the new vectors: only then do both lie in one space."
-)
 ZEROS_SEEM_NEAR = (
     "rows of zeros seem near to everything under the L2 distance: search with the cosine, or remove these rows."
 )

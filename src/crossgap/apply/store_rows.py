@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from crossgap.apply.likely_group import likely_group
 from crossgap.apply.store_record import StoreTask
 from crossgap.apply.vector_mover import VectorMover
 from crossgap.close.closer import Closer
@@ -29,25 +30,29 @@ class GroupNames:
                 )
 
     def find(self, name: object, role: object = None) -> str | None:
-        """Return the closer's group of a row of this modality and role.
+        """Return the closer's group of a row of this modality and role: ``modality/role``, or the modality without one.
 
-        ``modality/role`` is looked for first, then the modality alone; aliases go before the closer's own names.
+        Only that name is looked for, as it is for files; aliases go before the closer's own names.
 
         Raises
         ------
         LookupError
             If the closer has no such group, with its name.
         """
-        names = [str(name)] if name is not None else []
-        if names and role not in (None, ""):
-            names.insert(0, f"{name}/{role}")
-        for candidate in names:
-            own = self._aliases.get(candidate, candidate)
-            if own in self._known:
-                return own
+        said = _group_name(name, role)
+        own = self._aliases.get(said, said)
+        if own in self._known:
+            return own
         if self._keep_others:
             return None
-        raise LookupError(names[0] if names else "")
+        raise LookupError(said)
+
+
+def _group_name(name: object, role: object) -> str:
+    """Return the name of the group of this modality and role; nothing where there is no modality."""
+    if name is None:
+        return ""
+    return str(name) if role in (None, "") else f"{name}/{role}"
 
 
 def count_groups(
@@ -58,8 +63,15 @@ def count_groups(
     Raises
     ------
     ValueError
-        If rows are of a group that the closer does not know.
+        If rows are of a group that the closer does not know, none is of one that it knows, or an alias names no row.
     """
+    known = ", ".join(task.closer.groups_)
+    there = list(dict.fromkeys(_group_name(name, role) for name, role in counts))
+    for alias, own in task.aliases.items():
+        if alias not in there and counts:
+            raise ValueError(
+                f"{where}: there is no group {alias!r} to treat as {own!r}; it holds {', '.join(filter(None, there))}."
+            )
     found: Counter[str] = Counter()
     unknown: Counter[str] = Counter()
     kept = 0
@@ -75,12 +87,19 @@ def count_groups(
             found[own] += count
     if unknown:
         name, count = unknown.most_common(1)[0]
-        what = f"of the group {name!r}" if name else f"without {task.group_field!r}"
+        what, mend = f"without {task.group_field!r}", "say"
+        if name:
+            what = f"of the group {name!r}"
+            mend = f"say which group they are, for example --as {name}={likely_group(name, task.closer)} (aliases=),"
         raise ValueError(
-            f"{where}: {count} rows are {what}, but the closer knows {', '.join(task.closer.groups_)}, so nothing was "
-            f"written; say which group they are with --as (aliases=), where groups are named with --group-field "
-            f"(group_field=), the group of all rows with --group (group=), or let them pass unchanged with "
-            f"--keep-others (keep_others=True)."
+            f"{where}: {count} rows are {what}, but the closer knows {known}, so nothing was written; {mend} where "
+            f"groups are named with --group-field (group_field=), the group of all rows with --group (group=), or let "
+            f"them pass unchanged with --keep-others (keep_others=True)."
+        )
+    if kept and not found:
+        raise ValueError(
+            f"{where}: no row is of a group that the closer knows ({known}), so nothing would be moved; say which "
+            f"group is which with --as (aliases=)."
         )
     return {own: found[own] for own in task.closer.groups_ if own in found}, kept
 

@@ -134,11 +134,14 @@ class VectorMover:
         lengths = set(found.values()) | ({self.dimension} if None in self.groups.values() else set())
         if len(lengths) > 1:
             told = ", ".join(f"{group} to {length}" for group, length in found.items())
-            unchanged = (
-                f", while rows that pass unchanged keep {self.dimension}" if None in self.groups.values() else ""
-            )
+            if None in self.groups.values():
+                raise ValueError(
+                    f"all vectors must have one length, but the closer moves {told} dimensions, while rows that pass "
+                    f"unchanged keep {self.dimension}; leave --keep-others (keep_others=) out, and say which group "
+                    f"each row is of with --as."
+                )
             raise ValueError(
-                f"all vectors of a file must have one length, but the closer moves {told} dimensions{unchanged}; apply "
-                f"it to each group by itself."
+                f"all vectors must have one length, but the closer moves {told} dimensions; apply it to each group by "
+                f"itself."
             )
         return lengths.pop()

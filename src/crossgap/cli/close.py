@@ -14,7 +14,7 @@ from crossgap.cli.door import door
 from crossgap.cli.options import Groups, Json, Replicates, Seed, Sources
 from crossgap.cli.output import check_folder, named_errors, output_path
 from crossgap.cli.progress import few_threads, progress
-from crossgap.cli.text import chosen_groups, closest_names, shell_words, terminal_width
+from crossgap.cli.text import apply_command, chosen_groups, closest_names, shell_words, terminal_width
 
 if TYPE_CHECKING:
     from crossgap.close.choice import Choice
@@ -123,9 +123,17 @@ def close(
         document = {**choice.as_json(), "inputs": list(sources), **facts, "method": method, "notes": notes}
         typer.echo(to_json({**document, "written": written}), nl=False)
     else:
-        again = shell_words(sources, groups, unpaired)
-        _show(choice, closer, notes, written, again)
-        typer.echo(f"({time.monotonic() - start:.1f} s)")
+        words = shell_words(sources, groups, unpaired)
+        if written is not None:
+            step = apply_command(written, sources, groups)
+        elif closer is None:
+            step = f"crossgap measure {words}"
+        else:
+            more = [*([] if target is None else ["--target", target]), *(f"--set={text}" for text in given or [])]
+            again = shlex.join(["--method", choice.chosen, *more])
+            step = f"crossgap close {words} {again} -o closer.safetensors"
+        _show(choice, closer, notes, written)
+        typer.echo(f"({time.monotonic() - start:.1f} s)\nNext: {step}")
 
 
 def _read(
@@ -277,8 +285,8 @@ def _write(closer: "Closer", path: Path, choice: "Choice", facts: dict[str, Any]
     return str(path / "model.safetensors" if as_folder else path)
 
 
-def _show(choice: "Choice", closer: "Closer | None", notes: list[str], written: str | None, again: str) -> None:
-    """Print the choice, how to apply the closer anywhere, what was written, and the next step."""
+def _show(choice: "Choice", closer: "Closer | None", notes: list[str], written: str | None) -> None:
+    """Print the choice, how to apply the closer anywhere, and what was written."""
     from crossgap.close.choice_text import choice_lines
     from crossgap.close.closer import LinearCloser
     from crossgap.close.recipe import numpy_recipe
@@ -291,12 +299,11 @@ def _show(choice: "Choice", closer: "Closer | None", notes: list[str], written: 
     if closer is None:
         why = "no closer is clearly better than these vectors as they are" if choice.score else "none moves nothing"
         typer.echo(f"\nNothing was written: {why}.")
-        typer.echo(f"Next: crossgap measure {again}")
         return
     rows = ", ".join(f"{count:,} rows of {name}" for name, count in closer.fit_rows_.items())
     typer.echo(f"\nThe closer itself is fitted on all of {rows}.")
     if written is None:
-        typer.echo(f"Nothing was written.\nNext: crossgap close {again} --method {choice.chosen} -o closer.safetensors")
+        typer.echo("Nothing was written.")
         return
     for line in _score_lines(closer):
         typer.echo(line)
@@ -307,7 +314,6 @@ def _show(choice: "Choice", closer: "Closer | None", notes: list[str], written: 
     else:
         typer.echo(f"{type(closer).__name__} is not linear, so only crossgap can apply it.")
     typer.echo(f"\nWritten: {written} ({Path(written).stat().st_size:,} bytes)")
-    typer.echo(f"Next: crossgap apply {shlex.quote(written)} {again} -o OUT")
 
 
 def _score_lines(closer: "Closer") -> Iterator[str]:

@@ -8,7 +8,7 @@ from crossgap.cli.door import door
 from crossgap.cli.evaluation_run import EvaluationRun
 from crossgap.cli.options import Groups, Json, Replicates, Seed, Sources
 from crossgap.cli.progress import few_threads, progress
-from crossgap.cli.text import chosen_groups
+from crossgap.cli.text import apply_command, chosen_groups
 
 if TYPE_CHECKING:
     from crossgap.evaluate import Evaluation
@@ -155,7 +155,7 @@ def retrieval(
             inputs=run.inputs,
             progress=progress,
         )
-    run.show(found, as_json=as_json, next_step=f"crossgap evaluate mixed {run.words}")
+    run.show(found, as_json=as_json, next_step=run.next_mixed())
 
 
 @evaluate.command("zero-shot")
@@ -215,7 +215,7 @@ def zero_shot(
             settings=run.settings(),
             inputs=run.inputs,
         )
-    run.show(found, as_json=as_json, next_step=f"crossgap evaluate mixed {run.words}")
+    run.show(found, as_json=as_json, next_step=run.next_mixed())
 
 
 @evaluate.command()
@@ -264,7 +264,7 @@ def index(
             inputs=run.inputs,
             progress=progress,
         )
-    run.show(found, as_json=as_json, next_step=f"crossgap evaluate mixed {run.words}")
+    run.show(found, as_json=as_json, next_step=run.next_mixed())
 
 
 def _number(text: str) -> tuple[str, int]:
@@ -280,13 +280,12 @@ def _after_mixed(run: EvaluationRun, found: "Evaluation", correction: str | None
     if "close it" not in decisions:
         return f"crossgap measure {run.words}" if "measured" in decisions else f"crossgap explain {run.words}"
     if run.closer is not None:
-        return f"crossgap apply {run.closer_path} {run.words} -o closed"
-    if correction is None and any("no shift of the means" in verdict.sentence for verdict in found.verdicts):
+        return apply_command(run.closer_path or "", run.sources, run.groups)
+    if correction is None and any(verdict.cause in ("level", "spread") for verdict in found.verdicts):
         return f"crossgap evaluate mixed {run.words} --correction score-standardisation"
     if correction in _STORED:
         return f"{_STORED[correction]}(gallery, bank) of crossgap.close gives one number to store with each row"
     if correction == "query-bank":
         return "query_bank_scores(queries, gallery, bank) of crossgap.close gives these scores"
-    if correction == "score-standardisation":
-        return "ScoreStandardisation of crossgap.close stores these scores with one more coordinate a row"
-    return f"crossgap close {run.words} --method mean-removal -o closer.safetensors"
+    method = "mean-removal" if correction is None else correction
+    return f"crossgap close {run.words} --method {method} -o closer.safetensors"

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["EvaluationRun"]
 
+_LEAST_ROWS = 20  # of a group, so that a list of ten can be found in a half
+
 
 class EvaluationRun:
     """One run: rows in memory, folds, settings for the record, and the printing of the result.
@@ -63,6 +65,7 @@ class EvaluationRun:
         if self.path is not None:
             check_folder(self.path)
             check_replaceable(self.path, sources)
+        self.sources, self.groups = list(sources), groups
         self.words = shlex.join([*sources, *([] if groups is None else ["--groups", groups])])
         self.as_is, self.in_sample, self.unit, self.seed, self.most_rows = as_is, in_sample, unit, seed, most_rows
         self.closer: Closer | None = None
@@ -95,6 +98,11 @@ class EvaluationRun:
         """Go on with other groups, and only their inputs."""
         self.embeddings = embeddings
         self.inputs = [facts for facts in self.inputs if facts["group"] in embeddings]
+
+    def next_mixed(self) -> str:
+        """Return the next step after the other tasks: mixed search, where there is enough for one."""
+        enough = len(self.embeddings) > 1 and min(map(len, self.embeddings.values())) >= _LEAST_ROWS
+        return f"crossgap {'evaluate mixed' if enough else 'measure'} {self.words}"
 
     def folds(self, *, corrects: bool = False, whole: Iterable[str] = ()) -> list["Fold"]:
         """Return what is judged: ``corrects`` says that scores are corrected, which learns from rows too."""

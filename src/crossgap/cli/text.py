@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from crossgap.report.gap_report import GapReport
 
 __all__ = [
+    "apply_command",
     "chosen_groups",
     "close_names",
     "closest_names",
@@ -72,6 +73,22 @@ def shell_words(sources: Sequence[str], groups: str | None, unpaired: bool = Fal
     import shlex
 
     return shlex.join([*sources, *([] if groups is None else ["--groups", groups]), *["--unpaired"] * unpaired])
+
+
+def apply_command(closer: str, sources: Sequence[str], groups: str | None) -> str:
+    """Return the command that moves the sources with a closer: into a file of its kind for one file, else a folder."""
+    import os
+    import shlex
+
+    from crossgap.data.source import parse_source
+
+    output = "closed"
+    if len(sources) == 1:
+        named = parse_source(sources[0])[1].path
+        if os.path.isfile(os.path.expanduser(named)):
+            output += os.path.splitext(named)[1]
+    others = [] if groups is None else ["--keep-others"]
+    return shlex.join(["crossgap", "apply", closer, *sources, *others, "-o", output])
 
 
 def two_columns(texts: Mapping[str, str]) -> str:

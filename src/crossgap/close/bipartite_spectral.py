@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin
 
 from crossgap.close.affine_step import bring_to_length_one
-from crossgap.close.closer import Calibration, Closer
+from crossgap.close.closer import Calibration, Closer, is_whole_number
 from crossgap.close.softmax_mean import softmax_mean
 from crossgap.errors import DegenerateError
 
@@ -14,6 +14,7 @@ __all__ = ["BipartiteSpectral"]
 
 _DENSE_ROWS = 1500  # up to here a full decomposition is as fast as an iterative one
 _SMALLEST = 1e-6
+_NO_AFFINITY = 1e-250  # of all affinity: beside it, the least that float64 can divide by
 
 
 class BipartiteSpectral(ClassNamePrefixFeaturesOutMixin, Closer):
@@ -62,7 +63,8 @@ class BipartiteSpectral(ClassNamePrefixFeaturesOutMixin, Closer):
     ValueError
         If there are more than two groups, or a parameter is out of range.
     DegenerateError
-        If there is one group only, a group has too few rows for ``dimensions``, or the affinities have a lower rank.
+        If there is one group only, a group has too few rows for ``dimensions``, the affinities have a lower rank, or
+        ``temperature`` is so small that a row has none.
 
     Notes
     -----
@@ -123,18 +125,24 @@ class BipartiteSpectral(ClassNamePrefixFeaturesOutMixin, Closer):
         self._check(calibration)
         rng = np.random.default_rng(self.seed)
         first, second = calibration.groups
-        x, y = (_drawn(rows, self.bank, rng) for rows in calibration.rows.values())
+        x, y = (_drawn(rows, int(self.bank), rng) for rows in calibration.rows.values())
         if self.dimensions > min(len(x), len(y)) - 1:
             raise DegenerateError(
                 f"dimensions must be below the {min(len(x), len(y))} rows of the smaller group that make the graph, "
                 f"but it is {self.dimensions}; give more rows, or ask for fewer."
             )
         keys = {first: np.ascontiguousarray(x, np.float32), second: np.ascontiguousarray(y, np.float32)}
-        affinity = np.exp((keys[first].astype(np.float64) @ keys[second].T.astype(np.float64) - 1) / self.temperature)
+        cosines = keys[first].astype(np.float64) @ keys[second].T.astype(np.float64)
+        affinity = np.exp((cosines - cosines.max()) / self.temperature)  # one factor for all, which cancels below
         x_degree, y_degree, weight = affinity.sum(axis=1), affinity.sum(axis=0), affinity.sum()
+        if not min(x_degree.min(), y_degree.min()) > _NO_AFFINITY * weight:
+            raise DegenerateError(
+                f"temperature must let each row of {first} and {second} have an affinity with some row of the other, "
+                f"but at {self.temperature} one has none that can be told from zero; give a larger one."
+            )
         affinity /= np.sqrt(x_degree)[:, None]
         affinity /= np.sqrt(y_degree)
-        u, values, v = _leading(affinity, self.dimensions + 1)
+        u, values, v = _leading(affinity, int(self.dimensions) + 1)
         if not values[-1] > _SMALLEST:
             rank = int(np.count_nonzero(values > _SMALLEST)) - 1
             raise DegenerateError(
@@ -156,8 +164,9 @@ class BipartiteSpectral(ClassNamePrefixFeaturesOutMixin, Closer):
                 f"({', '.join(calibration.groups)}); fit it on two of them."
             )
         for name, least in (("dimensions", 1), ("bank", 2)):
-            if getattr(self, name) < least:
-                raise ValueError(f"{name} must be at least {least}, but it is {getattr(self, name)}.")
+            given = getattr(self, name)
+            if not (is_whole_number(given) and given >= least):
+                raise ValueError(f"{name} must be at least {least}, but it is {given!r}; give a whole number.")
         if not 0 < self.temperature < np.inf:
             raise ValueError(f"temperature must be finite and above 0, but it is {self.temperature}; 0.1 is usual.")
         if not np.isfinite(self.power):

@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin
 
 from crossgap.close.affine_step import AffineStep
-from crossgap.close.closer import Calibration, LinearCloser
+from crossgap.close.closer import Calibration, LinearCloser, is_whole_number
 from crossgap.close.covariance_closer import Spectrum, check_shrinkage
 from crossgap.close.pair_map import warn_of_few_pairs
 from crossgap.errors import DegenerateError
@@ -97,7 +97,7 @@ class CanonicalMap(ClassNamePrefixFeaturesOutMixin, LinearCloser):
         x_mean, y_mean = x.mean(axis=0), y.mean(axis=0)
         x, y = x - x_mean, y - y_mean
         self.pairs_ = len(x)
-        warn_of_few_pairs("CanonicalMap", len(x), x.shape[1])
+        warn_of_few_pairs("CanonicalMap", calibration.common_items(first, second), x.shape[1])
         x_root, y_root = self._inverse_root(x, first), self._inverse_root(y, second)
         left, values, right = np.linalg.svd(x_root @ (x.T @ y / (len(x) - 1)) @ y_root)
         k = int(self.dimensions)
@@ -121,7 +121,7 @@ class CanonicalMap(ClassNamePrefixFeaturesOutMixin, LinearCloser):
                 f"CanonicalMap must have exactly two groups, but there are {len(calibration.groups)} "
                 f"({', '.join(calibration.groups)}); fit it on two of them."
             )
-        if not (self.dimensions == int(self.dimensions) and 1 <= self.dimensions <= d):
+        if not (is_whole_number(self.dimensions) and 1 <= self.dimensions <= d):
             raise ValueError(
                 f"dimensions must be a whole number from 1 to the {d} dimensions of the rows, but it is "
                 f"{self.dimensions!r}."

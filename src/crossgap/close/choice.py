@@ -9,10 +9,10 @@ import numpy as np
 
 from crossgap import __version__
 from crossgap.close.closer import Closer
-from crossgap.close.comparison import NONE, CandidateRow, Comparison, Progress, compare
-from crossgap.close.cross_fitting import fewest_items
+from crossgap.close.comparison import NONE, CandidateRow, Comparison, Progress, compare, without_rounding
+from crossgap.close.cross_fitting import fewest_items, rows_with_a_direction
 from crossgap.close.purpose_scores import SCORES, lowest_overlap, score_values
-from crossgap.close.tasks import NOT_ENOUGH, TaskVerdict, task_verdicts
+from crossgap.close.tasks import FAIR, NOT_ENOUGH, TaskVerdict, task_verdicts
 from crossgap.data.embeddings import Embeddings
 from crossgap.errors import DegenerateError
 from crossgap.measure.certainty import LEAST_ITEMS, change_bounds
@@ -146,7 +146,8 @@ def choose(
                                        score(candidate) - score(champion) lies above 0
 
     How to read it: list the candidates from simple to complex; a complex one must earn its place. All scores are of
-    rows that the closer was not fitted on. ``"none"`` always takes part and wins ties.
+    rows that the closer was not fitted on. ``"none"`` always takes part and wins ties: changes below 1e-6, which are
+    rounding, and by "mixed-fairness" everything once the shares are within 0.05 of those in the corpus.
 
     Parameters
     ----------
@@ -173,8 +174,11 @@ def choose(
 
     Notes
     -----
-    With ten candidates, each compared at 95 %, now and then one that is no better wins by chance; the interval says by
-    how little. Fewer than 10 items of a group in a fold: "none", and every verdict is "not enough data".
+    Many candidates are compared, each at ``level``, and the rows that choose also judge, so now and then one that is no
+    better wins by chance, and the score of a winner flatters it a little. Of 100 sources without a gap (150 pairs in 24
+    dimensions, all 16 methods of the command line) one was closed for "mixed-ndcg", none for "mixed-fairness", two for
+    "recall" and twelve for "alignment". Intervals: see ``compare``. Fewer than 10 items of a group in a fold: "none",
+    and every verdict is "not enough data".
 
     References
     ----------
@@ -297,7 +301,8 @@ def chosen_from(found: Comparison, *, score: str, tolerance: float = TOLERANCE) 
             trials.append(Trial(candidate=row.name, against=champion, outcome=NOT_TRIED, sentence=sentence))
             continue
         values = score_values(found.samples[row.name], score)
-        trial = _trial(row, values, champion, best, level, tolerance)
+        fair = score == "mixed-fairness" and best[0] >= 1 - FAIR
+        trial = _trial(row, values, champion, best, level, tolerance, fair=fair)
         trials.append(trial)
         if trial.outcome == BETTER:
             champion, best = row.name, values
@@ -328,15 +333,24 @@ def _check(score: str, tolerance: float, replicates: int) -> None:
 
 
 def _trial(
-    row: CandidateRow, values: np.ndarray, champion: str, best: np.ndarray, level: float, tolerance: float
+    row: CandidateRow,
+    values: np.ndarray,
+    champion: str,
+    best: np.ndarray,
+    level: float,
+    tolerance: float,
+    *,
+    fair: bool,
 ) -> Trial:
-    change = values - best
+    change = without_rounding(values - best)
     bounds = change_bounds(change, level=level)
     overlap = lowest_overlap(row)
     between = "no interval" if bounds is None else f"[{bounds[0]:+.3f}, {bounds[1]:+.3f}]"
     told = f"{values[0]:.3f}, {change[0]:+.3f} {between} against {champion}"
     if overlap < 1 - tolerance:
         outcome, end = ORDER_LOST, f"keeps only {overlap:.2f} of the nearest rows, {1 - tolerance:.2f} is asked for"
+    elif fair:
+        outcome, end = NOT_BETTER, f"{champion} is within {FAIR} of the shares in the corpus, which is fair enough"
     elif bounds is not None and bounds[0] > 0:
         outcome, end = BETTER, f"keeps {overlap:.2f} of the nearest rows"
     else:
@@ -412,7 +426,12 @@ def _best_of_lost_order(trials: Sequence[Trial], *, above: float) -> Trial | Non
 
 
 def _fewest_items(embeddings: Embeddings, folds: int, seed: int) -> int:
-    return fewest_items(embeddings, folds, seed=seed) if len(embeddings) > 1 else LEAST_ITEMS  # one group: see compare
+    """Return the fewest items of a group in a fold, of rows that have a direction."""
+    if len(embeddings) < 2:
+        return LEAST_ITEMS  # see compare
+    usable, _ = rows_with_a_direction(embeddings)
+    items = min(len(np.unique(numbers)) for numbers in usable.row_items.values())
+    return items // folds if folds >= 2 and items < LEAST_ITEMS else fewest_items(usable, folds, seed=seed)
 
 
 def _too_few(embeddings: Embeddings, fewest: int, folds: int) -> dict[str, Any]:

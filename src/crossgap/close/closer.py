@@ -11,6 +11,7 @@ a row.
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from crossgap.close.affine_step import AffineStep
 from crossgap.data.embeddings import Embeddings
 from crossgap.errors import DegenerateError
 from crossgap.geometry.matches import join_items
-from crossgap.geometry.rows import materialise, unit_rows
+from crossgap.geometry.rows import as_float, materialise, unit_rows
 
 __all__ = ["ONE_GROUP", "Calibration", "Closer", "LinearCloser"]
 
@@ -45,6 +46,10 @@ class Calibration:
     def groups(self) -> tuple[str, ...]:
         """The names of the groups."""
         return tuple(self.rows)
+
+    def common_items(self, a: str, b: str) -> int:
+        """Return how many items two groups share: five texts of one picture make five pairs, of one item."""
+        return 0 if self.items is None else len(np.intersect1d(self.items[a], self.items[b]))
 
     def pairs(self, a: str, b: str) -> tuple[np.ndarray, np.ndarray]:
         """Return the aligned rows of two groups: every row of ``a`` with every row of ``b`` that shows its item.
@@ -197,19 +202,22 @@ class Closer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     def _unit_rows_by_group(
         self, X: Any, groups: Any, *, reset: bool
-    ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], int]:
-        """Return unit rows in float64 and their places in ``X``, both by group, and the number of rows of ``X``."""
+    ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], np.ndarray]:
+        """Return by group the unit rows in float64, and which rows of the group they are; and the group of each row.
+
+        The group is a number in the order of the names.
+        """
         rows = self._rows(X, reset=reset)
         names, number = group_numbers(groups, len(rows), known=None)
-        places = {name: np.flatnonzero(number == position) for position, name in enumerate(names)}
-        unit = {}
-        for name, own in places.items():
-            unit[name], kept = unit_rows_that_have_a_direction(rows[own].astype(np.float64), name=name)
-            places[name] = own if kept is None else own[kept]
-        return unit, places, len(rows)
+        unit, kept = {}, {}
+        for position, name in enumerate(names):
+            own = rows[number == position].astype(np.float64)
+            unit[name], some = unit_rows_that_have_a_direction(own, name=name)
+            kept[name] = np.arange(len(own)) if some is None else some
+        return unit, kept, number
 
     def _calibration(self, X: Any, groups: Any, items: Any, *, reset: bool) -> Calibration:
-        unit, places, n = self._unit_rows_by_group(X, groups, reset=reset)
+        unit, kept, number = self._unit_rows_by_group(X, groups, reset=reset)
         if len(unit) < self._least_groups:
             raise DegenerateError(
                 f"{type(self).__name__} must have at least {self._least_groups} groups to bring together, but "
@@ -222,7 +230,7 @@ class Closer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
                     f"{name} must have at least {self._least_rows} rows to fit {type(self).__name__}, but it has "
                     f"n_samples={len(rows)}; give more rows."
                 )
-        return Calibration(rows=unit, items=_item_numbers(items, places, n))
+        return Calibration(rows=unit, items=_item_numbers(items, kept, number))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -249,8 +257,11 @@ def unit_rows_that_have_a_direction(rows: np.ndarray, *, name: str) -> tuple[np.
     Stored vectors hold a row of zeros now and then (a picture that could not be read). One of them should not stop an
     index of millions, so it is left out with a warning; NaN and infinity are errors.
     """
-    squares = np.vecdot(rows, rows)
-    if len(rows) and not squares.min() > _TINY:
+    if not len(rows):
+        return as_float(rows), None
+    with np.errstate(over="ignore"):  # unit_rows takes such lengths anew
+        squares = np.vecdot(rows, rows)
+    if not squares.min() > _TINY:
         empty = ~rows.any(axis=1)
         if empty.any():
             warnings.warn(
@@ -278,6 +289,12 @@ def group_numbers(groups: Any, n: int, *, known: tuple[str, ...] | None) -> tupl
             f"groups must hold one name for each of the {n} rows, but it has shape {labels.shape} and dtype "
             f"{labels.dtype}; give for example ['image', 'text', ...]."
         )
+    odd = next((label for label in labels if not isinstance(label, str)), "") if labels.dtype.kind == "O" else ""
+    if not isinstance(odd, str):
+        raise ValueError(
+            f"groups must hold a name for each row, but one is {odd!r}, a {type(odd).__name__}; give for example "
+            f"['image', 'text', ...]."
+        )
     names, first, number = np.unique(labels.astype(str), return_index=True, return_inverse=True)
     order = np.argsort(first, kind="stable")
     found = [str(name) for name in names[order]]
@@ -287,6 +304,11 @@ def group_numbers(groups: Any, n: int, *, known: tuple[str, ...] | None) -> tupl
     return found, np.argsort(order)[number]
 
 
+def is_whole_number(value: Any) -> bool:
+    """Return whether a parameter is a number without a fraction: 2, 2.0 or NumPy's, not True, infinity or "2"."""
+    return isinstance(value, Real) and not isinstance(value, bool) and float(value).is_integer()
+
+
 def _unknown_group(name: str, known: tuple[str, ...]) -> ValueError:
     return ValueError(
         f"there is no group {name!r} in the closer, which was fitted on {', '.join(known)}; name the rows so, or fit "
@@ -294,13 +316,17 @@ def _unknown_group(name: str, known: tuple[str, ...]) -> ValueError:
     )
 
 
-def _item_numbers(items: Any, index: Mapping[str, np.ndarray], n: int) -> dict[str, np.ndarray] | None:
-    """Number the items of each group; without ids groups of one size pair by position."""
+def _item_numbers(items: Any, kept: Mapping[str, np.ndarray], group: np.ndarray) -> dict[str, np.ndarray] | None:
+    """Number the items of the rows of each group that are kept; without ids groups of one size pair by position.
+
+    The size and the position are those before rows of zeros were left out.
+    """
     if items is None:
-        sizes = {len(own) for own in index.values()}
-        return {name: np.arange(len(own)) for name, own in index.items()} if len(sizes) == 1 else None
+        return dict(kept) if len(np.unique(np.bincount(group))) == 1 else None
     ids = np.asarray(items)
-    if ids.shape != (n,):
-        raise ValueError(f"items must hold one id for each of the {n} rows, but its shape is {ids.shape}.")
+    if ids.shape != (len(group),):
+        raise ValueError(f"items must hold one id for each of the {len(group)} rows, but its shape is {ids.shape}.")
+    if ids.dtype.kind == "O" and len({type(one) for one in ids}) > 1:
+        raise ValueError("items must hold ids of one type, so that equal ones can be found; give strings, or numbers.")
     numbers = np.unique(ids, return_inverse=True)[1]
-    return {name: numbers[own] for name, own in index.items()}
+    return {name: numbers[group == position][own] for position, (name, own) in enumerate(kept.items())}

@@ -159,6 +159,8 @@ def _check_shapes(closer: LinearCloser) -> None:
     for group in closer.groups_:
         width = closer.n_features_in_
         for step in closer.steps(group):
+            if any(array is not None and array.dtype.kind not in "fiu" for array in step.arrays().values()):
+                raise ValueError("has a part that holds no numbers")
             try:
                 width = step.width(width)
             except ValueError as error:

@@ -19,7 +19,7 @@ from crossgap.data.embeddings import Embeddings
 from crossgap.errors import DegenerateError, MissingExtraError
 from crossgap.measure.certainty import change_bounds
 
-__all__ = ["NONE", "CandidateRow", "Change", "Comparison", "compare"]
+__all__ = ["NONE", "CandidateRow", "Change", "Comparison", "compare", "without_rounding"]
 
 NONE = "none"
 _ROUNDING = 1e-6  # of float32 rows: a smaller change is none
@@ -118,7 +118,10 @@ class CandidateRow:
         return {
             "name": self.name,
             "closer": self.closer,
-            "parameters": dict(self.parameters),
+            "parameters": {  # a temperature may be infinite, which JSON has no number for
+                key: str(value) if isinstance(value, float) and not np.isfinite(value) else value
+                for key, value in self.parameters.items()
+            },
             "fit_rows": dict(self.fit_rows),
             "dimension": self.dimension,
             "reason": self.reason,
@@ -191,7 +194,10 @@ def compare(
     How to read it: every number is about rows that the closer has not seen, pooled over the folds; each fold is a
     corpus of its own, of 1 / ``folds`` of the rows, so recall is higher than on the whole. "neighbour_overlap",
     "within_spearman" and "list_kendall" compare after with before and are 1 where no order changed. An interval that
-    does not hold 0 is a change that the next sample of such items would show too.
+    does not hold 0 is a change that other queries of the kind would show too, with this corpus and this fit: neither
+    the rows that are found nor the fit are drawn anew, so with few rows it is too narrow.
+
+    Every group searches; all but those of the role ``query`` (``text/query``) are searched.
 
     Parameters
     ----------
@@ -223,7 +229,9 @@ def compare(
     -----
     Cost for each candidate and fold: about ten products of all rows with all rows, and a logistic regression (LDA
     above 2000 rows of a group in a fold). Whole orders (Spearman, Kendall) are taken of at most 500 rows of a group in
-    a fold against all others, and "match_auroc" of at most 1000 items, drawn at random. Every score is a cosine, also
+    a fold against all others, and "match_auroc" of at most 1000 items, drawn at random. Class vectors of
+    "label_accuracy" are means over all rows of their group, also those that were fitted on; the rows that are labelled
+    are not. Every score is a cosine, also
     of moved rows that were not brought to length 1; ``ScoreStandardisation`` is judged by its standardised cosines.
 
     References
@@ -333,8 +341,7 @@ def _change(
     if isinstance(before, str) or isinstance(after, str):
         reason = before if isinstance(before, str) else after
         return Change(name=name, groups=groups, before=None, after=None, reason=str(reason))
-    change = after - before
-    change[np.abs(change) < _ROUNDING] = 0.0
+    change = without_rounding(after - before)
     return Change(
         name=name,
         groups=groups,
@@ -343,6 +350,11 @@ def _change(
         interval=change_bounds(change, level=level),
         in_sample=None if inside is None or isinstance(inside, str) else float(inside[0]),
     )
+
+
+def without_rounding(change: np.ndarray) -> np.ndarray:
+    """Return changes with those at 0 that float32 rows make by being written anew: they are ties."""
+    return np.where(np.abs(change) < _ROUNDING, 0.0, change)
 
 
 def _rounded(value: float | None) -> float | None:

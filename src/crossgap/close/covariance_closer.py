@@ -78,7 +78,7 @@ class Spectrum:
         """
         if directions < 1:
             shares = np.cumsum(self.variances) / self.variances.sum()
-            directions = int(np.searchsorted(shares, directions)) + 1
+            directions = min(int(np.searchsorted(shares, directions)) + 1, self.rank)
         count = int(directions)
         if count > self.rank:
             raise _too_flat(self.name, self.rows, self.rank, len(self.vectors), asked=count)

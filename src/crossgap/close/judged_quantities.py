@@ -1,7 +1,7 @@
 """The quantities of C12 on one judged fold, as sums that pool over folds and carry their bootstrap with them."""
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -21,12 +21,12 @@ from crossgap.measure.centroid_distance import centroid_distance
 from crossgap.measure.cross_uniformity import cross_uniformity
 from crossgap.measure.frechet_distance import frechet_covariance_part
 from crossgap.measure.linear_separability import linear_separability
-from crossgap.measure.mixed_search import mixed_search
+from crossgap.measure.mixed_search import MixedSearch, mixed_search
 from crossgap.measure.relative_modality_gap import relative_modality_gap
 from crossgap.measure.retrieval_ranks import retrieval_ranks_both
 from crossgap.measure.uniformity import uniformity
 
-__all__ = ["ACROSS", "LIST_LENGTH", "NEIGHBOURS", "FoldJudge", "Key", "Tally", "pooled"]
+__all__ = ["ACROSS", "LIST_LENGTH", "NEIGHBOURS", "FoldJudge", "Key", "Tally", "pooled", "stored_groups"]
 
 Key = tuple[str, tuple[str, ...]]  # the name of a quantity and its groups
 Move = Callable[[np.ndarray, str], np.ndarray]
@@ -37,7 +37,8 @@ LIST_LENGTH = 50
 ACROSS = {"neighbour_overlap": 1.0, "within_spearman": 1.0, "list_kendall": 1.0}  # compare after with before: 1 is same
 _MOST_RANKED = 500  # rows of a group in a fold for which whole orders are compared
 _MOST_MATCHED = 1000  # items of two groups in a fold whose matches meet strangers
-_WITH = {"ndcg_at_k": ("modality_share_excess",)}  # what comes with it
+_WITH = {"ndcg_at_k": ("modality_share_excess", "modality_share_distance")}  # what comes with it
+_QUERY = "query"  # the role of a group that searches and is not stored
 _MOST_LOGISTIC = 2000  # rows of a group in a fold up to which the classifier is that of the papers
 
 
@@ -62,6 +63,39 @@ class Tally:
 
     def __add__(self, other: "Tally") -> "Tally":
         return Tally(total=self.total + other.total, mass=self.mass + other.mass)
+
+
+def _stranger_distance(
+    search: MixedSearch, query_items: np.ndarray, items: Mapping[str, np.ndarray], counts: np.ndarray
+) -> np.ndarray:
+    """Distance of the shares of the groups in the lists from those in the corpus, (1 + replicates,).
+
+    Rows of the query's own item are counted on neither side: a partner found is a right answer and favours no group.
+    """
+    strangers = np.stack([search.group == number for number in range(len(items))])  # groups, queries, places
+    rest = np.empty((len(items), len(query_items)))
+    for here, left, own in zip(strangers, rest, items.values(), strict=True):
+        here[here] = (own[np.where(here, search.row, 0)] != query_items[:, None])[here]
+        size = 1 + max(int(own.max()), int(query_items.max()))
+        left[:] = len(own) - np.bincount(own, minlength=size)[query_items]
+    found, corpus = strangers.sum(axis=(0, 2)), rest.sum(axis=0)
+    usable = np.flatnonzero((found > 0) & (corpus > 0))
+    weights = counts[usable].astype(np.float64)
+    shares = strangers.sum(axis=2)[:, usable] / found[usable]
+    excess = (shares - rest[:, usable] / corpus[usable]) @ weights
+    return np.abs(excess).sum(axis=0) / 2 / weights.sum(axis=0)
+
+
+def stored_groups(names: Iterable[str]) -> list[str]:
+    """Return the groups that a mixed search looks through: all but those of the role ``query``, if any other is there.
+
+    Examples
+    --------
+    >>> stored_groups(["image", "text/query", "text/document"])
+    ['image', 'text/document']
+    """
+    names = list(names)
+    return [name for name in names if name.partition("/")[2] != _QUERY] or names
 
 
 def pooled(folds: list[dict[Key, Tally | str]]) -> dict[Key, np.ndarray | str]:
@@ -115,6 +149,8 @@ class FoldJudge:
                     found.update(measured())
             except DegenerateError as error:
                 found[key] = str(error).rstrip(".")
+            except np.linalg.LinAlgError as error:  # of this quantity alone: LAPACK gives up now and then
+                found[key] = f"no value ({str(error).rstrip('.')})"
         return found
 
     def _quantities(
@@ -141,16 +177,23 @@ class FoldJudge:
                 yield ("list_kendall", (queries, gallery)), lambda q=queries, g=gallery: self._kendall(rows, q, g)
 
     def _mixed(self, rows: dict[str, np.ndarray], queries: str, scales: Scales | None) -> dict[Key, Tally | str]:
-        k = min(NEIGHBOURS, sum(len(part) for part in rows.values()) - 1)
-        kinds = None if scales is None else scales(queries)
-        search = mixed_search(rows[queries], rows, k=k, own=queries, scales=kinds, check=False)
+        names = stored_groups(self._names)
+        own = queries if queries in names else None
+        k = min(NEIGHBOURS, sum(len(rows[name]) for name in names) - (own is not None))
+        kinds = None if scales is None else {name: scales(queries)[name] for name in names}
+        corpus = {name: rows[name] for name in names}
+        search = mixed_search(rows[queries], corpus, k=k, own=own, scales=kinds, check=False)
         counts = self._counts[queries]
         found: dict[Key, Tally | str] = {}
         for number, name in enumerate(search.names):
             taken = (search.group == number).mean(axis=1) - search.corpus_share(name)
             found[("modality_share_excess", (queries, name))] = Tally.over_rows(taken, counts)
+        items = {name: self._fold.items[name] for name in names}
+        found[("modality_share_distance", (queries,))] = Tally.of_fold(
+            _stranger_distance(search, self._fold.items[queries], items, counts), len(counts)
+        )
         try:
-            answered, values = search.ndcg_per_query(self._fold.items[queries], self._fold.items)
+            answered, values = search.ndcg_per_query(self._fold.items[queries], items)
             found[("ndcg_at_k", (queries,))] = Tally.over_rows(values, counts[answered])
         except DegenerateError as error:
             found[("ndcg_at_k", (queries,))] = str(error).rstrip(".")

@@ -1,6 +1,7 @@
 """C2: take each group's mean away. Collapse, GR-CLIP, I0T-post and mean centring are names of the same operator."""
 
 import numpy as np
+from sklearn.utils.validation import check_is_fitted
 
 from crossgap.close.affine_step import AffineStep, bring_to_length_one
 from crossgap.close.moments import MomentCloser, Moments
@@ -86,14 +87,27 @@ class MeanRemoval(MomentCloser):
             Rows (n, d) by group, row i of each a part of document i.
         weights
             w_g by group, of sum 1; GR-CLIP takes one half for each of two.
+
+        Raises
+        ------
+        ValueError
+            If a group is unknown, the groups differ in their numbers of rows, or the weights are not one a group, of
+            sum 1.
         """
-        if set(rows) != set(weights) or not rows or abs(sum(weights.values()) - 1) > 1e-6:
+        check_is_fitted(self)
+        if set(rows) != set(weights) or not rows or not abs(sum(weights.values()) - 1) <= 1e-6:
             raise ValueError(
                 f"weights must be of sum 1, one for each of the groups {', '.join(rows)}, but they are {weights}."
             )
         unknown = [name for name in rows if name not in self.means_]
         if unknown:
             raise ValueError(f"there is no group {unknown[0]!r} in the closer; it knows {', '.join(self.groups_)}.")
+        sizes = {name: len(part) for name, part in rows.items()}
+        if len(set(sizes.values())) > 1:
+            raise ValueError(
+                f"rows must hold one part of each document for every group, but their numbers differ "
+                f"({', '.join(f'{name} {size}' for name, size in sizes.items())}); align them first."
+            )
         fused = sum(weights[name] * (unit_rows(part, name=name) - self.means_[name]) for name, part in rows.items())
         fused = np.asarray(fused, dtype=np.result_type(*(part.dtype for part in rows.values()), np.float32))
         if self.renormalise:

@@ -3,9 +3,10 @@
 from typing import Any
 
 import numpy as np
+from sklearn.utils.validation import check_is_fitted
 
 from crossgap.close.affine_step import bring_to_length_one
-from crossgap.close.closer import Calibration, Closer
+from crossgap.close.closer import Calibration, Closer, is_whole_number
 from crossgap.close.softmax_mean import softmax_mean
 from crossgap.geometry.matches import join_items
 from crossgap.geometry.rows import unit_rows
@@ -112,6 +113,7 @@ class MemoryProjection(Closer):
 
         How to read it: range [0, 2]; 0 nothing is lost, 1 what is left has nothing to do with the row.
         """
+        check_is_fitted(self)
         calibration = self._calibration(X, groups, None, reset=False)
         lost = {}
         for name, rows in calibration.rows.items():
@@ -149,8 +151,8 @@ class MemoryProjection(Closer):
     def _check(self, calibration: Calibration) -> None:
         if not self.temperature > 0:
             raise ValueError(f"temperature must be above 0, but it is {self.temperature}; 0.01 is usual.")
-        if self.neighbours is not None and self.neighbours < 1:
-            raise ValueError(f"neighbours must be at least 1, but it is {self.neighbours}; None takes all rows.")
+        if self.neighbours is not None and not (is_whole_number(self.neighbours) and self.neighbours >= 1):
+            raise ValueError(f"neighbours must be at least 1, but it is {self.neighbours!r}; None takes all rows.")
         if self.weights_from not in _WEIGHTS:
             raise ValueError(
                 f"weights_from must be one of {', '.join(map(repr, _WEIGHTS))}, but it is {self.weights_from!r}; "
@@ -178,7 +180,8 @@ class MemoryProjection(Closer):
         keys, values = self.memory_, self.memory_
         if group in self.keys_:
             keys, values = self.keys_[group], self.memory_[self.partners_[group]]
-        moved = softmax_mean(rows, keys, values, temperature=self.temperature, neighbours=self.neighbours)
+        nearest = None if self.neighbours is None else int(self.neighbours)
+        moved = softmax_mean(rows, keys, values, temperature=self.temperature, neighbours=nearest)
         if self.renormalise:
             bring_to_length_one(moved, name=group)
         return moved

@@ -62,7 +62,13 @@ class MomentCloser(LinearCloser):
         known: dict[str, Moments] = getattr(self, "_moments", {})
         if hasattr(self, "groups_") and not known:
             raise ValueError(
-                f"{type(self).__name__} was read from a file, which keeps no sums to add to; fit it anew on all rows."
+                f"{type(self).__name__} was fitted with parameters that need all rows at once, or was read from a "
+                f"file, which keeps no sums to add to; fit it anew on all rows."
+            )
+        if self._products and any(sums.products is None for sums in known.values()):
+            raise ValueError(
+                f"{type(self).__name__} now needs covariances, which were not summed while it was fitted with other "
+                f"parameters; fit it anew on all rows."
             )
         rows, _, _ = self._unit_rows_by_group(X, groups, reset=not known)
         batch = {name: Moments.of(part, products=self._products) for name, part in rows.items()}

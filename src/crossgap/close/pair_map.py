@@ -37,7 +37,7 @@ class PairMap(OntoTarget):
             x, y = calibration.pairs(self.target_, name)
             self.pairs_[name] = len(x)
             x_mean, y_mean = (x.mean(axis=0), y.mean(axis=0)) if self.centre else (np.zeros(x.shape[1]),) * 2
-            warn_of_few_pairs(type(self).__name__, len(x), x.shape[1])
+            warn_of_few_pairs(type(self).__name__, calibration.common_items(self.target_, name), x.shape[1])
             matrix = self._matrix(x - x_mean, y - y_mean, name)
             self.matrices_[name] = matrix
             self.offsets_[name] = (x_mean if self.add_mean_back else 0.0) - matrix @ y_mean
@@ -46,7 +46,10 @@ class PairMap(OntoTarget):
 
 
 def warn_of_few_pairs(method: str, pairs: int, d: int) -> None:
-    """Warn where there are fewer pairs than dimensions, so that any matrix fits them."""
+    """Warn where there are fewer pairs than dimensions, so that any matrix fits them.
+
+    ``pairs`` are those of different items: rows that repeat an item add nothing to what the pairs fix.
+    """
     if pairs < d:
         warnings.warn(
             f"{method} is fitted on {pairs} pairs in {d} dimensions: with fewer pairs than dimensions it fits their "

@@ -68,9 +68,10 @@ class Procrustes(PairMap):
     -----
     With ``scale`` the second sum is w |s W - I|^2. Any number of groups, each fitted to the target by itself. Pairs are
     rows that show one item: say so with ``items``, or give groups of one size in one order. A ``UserWarning`` names the
-    risk where there are fewer pairs than dimensions. The pairs then fix W on a part of the space only; on the rest it
-    is taken as near to the identity as that allows (the plain formula leaves it open, to be settled by rounding).
-    Cost: 4 n d^2 flops and one singular value decomposition, about 20 d^3, a group.
+    risk where there are fewer pairs than dimensions, counted in items: five texts of one picture are one. Where the
+    pairs fix W on a part of the space only, it is taken as near to the identity on the rest as that allows (the plain
+    formula leaves it open, to be settled by rounding). Cost: 4 n d^2 flops and singular value decompositions, about
+    25 d^3, a group.
 
     References
     ----------
@@ -116,7 +117,7 @@ class Procrustes(PairMap):
                 f"{name} must vary with its partners of {self.target_} for a rotation between them, but it does not; "
                 f"give pairs that differ."
             )
-        if len(x) - self.centre < d:
+        if not np.linalg.svd(x.T @ y, compute_uv=False)[-1] > _TIE * in_common:
             weight = max(weight, _TIE * in_common)
         if weight:
             towards_identity = np.sqrt(weight) * np.eye(d)

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from crossgap.close.closer import is_whole_number
 from crossgap.close.pair_map import PairMap
 from crossgap.errors import DegenerateError
 
@@ -106,7 +107,7 @@ class RidgeMap(PairMap):
         alpha, d = self.alpha, x.shape[1]
         if not (math.isfinite(alpha) and alpha >= 0):
             raise ValueError(f"alpha must be a finite number of at least 0, but it is {alpha!r}; 1 is usual.")
-        if self.rank is not None and not (self.rank == int(self.rank) and 1 <= self.rank <= d):
+        if self.rank is not None and not (is_whole_number(self.rank) and 1 <= self.rank <= d):
             raise ValueError(
                 f"rank must be a whole number from 1 to the {d} dimensions, or None, but it is {self.rank!r}."
             )

@@ -100,8 +100,10 @@ class ScoreStandardisation(MomentCloser):
 
     def _learn(self, calibration: Calibration) -> None:
         if not self.centre:
+            vars(self).pop("means_", None)  # of a fit with centre
             super()._learn(calibration)
             return
+        self._moments = {}  # sums of a fit without centre are no sums of this one
         removal = MeanRemoval()
         removal._learn(calibration)
         self.means_ = removal.means_

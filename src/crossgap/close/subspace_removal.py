@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.utils.metaestimators import available_if
 
 from crossgap.close.affine_step import AffineStep
-from crossgap.close.closer import Calibration
+from crossgap.close.closer import Calibration, is_whole_number
 from crossgap.close.moments import MomentCloser, Moments
 from crossgap.close.null_space import null_space_directions
 from crossgap.errors import DegenerateError
@@ -51,7 +51,7 @@ class SubspaceRemoval(MomentCloser):
         One of the five above.
     count
         k. None: 1, or for "gap" all (groups - 1), and for "classifier" as many as it takes. "gap" with fewer takes the
-        strongest.
+        strongest, and more than there are is an error.
     variance
         For "private": the span of a group is that of its first principal components that hold this share of variance.
     angle
@@ -76,7 +76,8 @@ class SubspaceRemoval(MomentCloser):
         If ``directions`` is unknown, or a number is out of range.
     DegenerateError
         If there are fewer than two groups (except for "components"), a group has fewer than two rows, the means
-        coincide, no direction is private, every dimension would be removed, or nothing is left of a row.
+        coincide, ``count`` is above the directions of "gap" or "components" that there are, no direction is private,
+        every dimension would be removed, or nothing is left of a row.
 
     Notes
     -----
@@ -158,7 +159,8 @@ class SubspaceRemoval(MomentCloser):
         if self.directions != "classifier":
             super()._learn(calibration)
             return
-        d = next(iter(calibration.rows.values())).shape[1]
+        self._moments = {}  # a classifier has no sums to add to
+        d = self.n_features_in_
         found = null_space_directions(calibration, count=self._limit(d, default=d - 1), seed=self.seed)
         self.basis_, self.accuracies_ = map(np.ascontiguousarray, found)
 
@@ -171,13 +173,16 @@ class SubspaceRemoval(MomentCloser):
             raise DegenerateError("the means of the groups coincide, so there is no gap whose directions to remove.")
         d = means.shape[1]
         if self.directions == "gap":
-            self.basis_ = _strongest(differences, self._limit(d, default=len(means) - 1))
+            found = _strongest(differences, self._limit(d, default=len(means) - 1))
+            self.basis_ = self._asked(found, "the means of the groups differ")
         elif self.directions == "coordinates":
             sizes = np.linalg.norm(differences, axis=0)
             self.basis_ = np.eye(d)[np.sort(np.argsort(-sizes, kind="stable")[: self._limit(d)])]
         elif self.directions == "components":
             products = sum((sums.products for sums in moments.values()), np.zeros((d, d)))
-            self.basis_ = _principal(products)[1][: self._limit(d)]
+            values, vectors = _principal(products)
+            lie = vectors[values > values[0] * d * np.finfo(np.float64).eps]
+            self.basis_ = self._asked(lie[: self._limit(d)], "the rows lie")
         else:
             self.basis_ = self._private(moments, self._limit(d))
 
@@ -194,14 +199,23 @@ class SubspaceRemoval(MomentCloser):
 
     def _limit(self, d: int, *, default: int = 1) -> int:
         count = default if self.count is None else self.count
-        if count < 1:
-            raise ValueError(f"count must be at least 1, but it is {count}; each direction costs one dimension.")
+        if not (is_whole_number(count) and count >= 1):
+            raise ValueError(f"count must be at least 1, but it is {count!r}; each direction costs one dimension.")
         if count >= d:
             raise DegenerateError(
                 f"count must be below the number of dimensions, so that something is left, but count={count} and "
                 f"n_features={d}; remove fewer."
             )
-        return count
+        return int(count)
+
+    def _asked(self, basis: np.ndarray, what: str) -> np.ndarray:
+        """Return the directions found, unless more were asked for."""
+        if self.count is not None and len(basis) < self.count:
+            raise DegenerateError(
+                f"count must be at most the {len(basis)} directions in which {what}, but it is {self.count}; ask for "
+                f"fewer, or None."
+            )
+        return basis
 
     def _private(self, moments: dict[str, Moments], count: int) -> np.ndarray:
         spectra = {name: _principal(sums.covariance) for name, sums in moments.items()}

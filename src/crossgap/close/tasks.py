@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 
 from crossgap.close.comparison import NONE, CandidateRow, Change, Comparison
-from crossgap.close.judged_quantities import Key
+from crossgap.close.judged_quantities import Key, stored_groups
 from crossgap.measure.certainty import change_bounds
 
-__all__ = ["CLOSE", "LEAVE", "MATTERS", "NOT_ENOUGH", "TaskVerdict", "share_distance", "task_verdicts"]
+__all__ = ["CLOSE", "FAIR", "LEAVE", "MATTERS", "NOT_ENOUGH", "TaskVerdict", "share_distance", "task_verdicts"]
 
 CLOSE, LEAVE, NOT_ENOUGH = "close it", "leave it", "not enough data"
 MATTERS = 0.05  # a change of a score that a user would notice
-_SHARE_OFF = 0.05  # of the places of a list
+FAIR = 0.05  # of the places of a list: shares this near to those in the corpus are fair, nearer is chance
 _STANDARDISES_SCORES = "ScoreStandardisation"
 
 
@@ -28,6 +28,7 @@ class TaskVerdict:
         Its name, and its groups; [queries, gallery] where direction matters.
     verdict
         "close it": the whole interval of the gain lies above 0. "leave it": it holds 0 and is narrow, or lies below.
+        "leave it" too for the fairness of shares that are within 0.05 of those in the corpus already.
         "not enough data": it holds 0 and is wider than 0.1, so that a gain or a loss that matters (0.05) cannot be told
         from none; or there were too few items to judge by.
     sentence
@@ -96,17 +97,21 @@ def share_distance(values: Mapping[Key, np.ndarray | str], queries: str) -> np.n
 
     Formula::
 
-        1/2 sum over groups |share in the top 10 - share of the corpus|
+        mean over folds of  1/2 sum over groups |share in the top 10 - share of the corpus|
 
     The total variation distance: 0 for a search blind to modality, and for two groups the share by which one of them is
-    favoured.
+    favoured. It is taken within each fold: what a closer that was fitted on one half does to the other it does to the
+    first the other way round, so that excesses of opposite sign would cancel over the folds and look like fairness.
+
+    Raises
+    ------
+    ValueError
+        If the shares were not measured.
     """
-    excess = [
-        np.abs(part)
-        for (name, groups), part in values.items()
-        if name == "modality_share_excess" and groups[0] == queries and not isinstance(part, str)
-    ]
-    return np.sum(excess, axis=0) / 2
+    found = values.get(("modality_share_distance", (queries,)))
+    if not isinstance(found, np.ndarray):
+        raise ValueError(f"the shares in the lists of {queries} were not measured; ask for 'modality_share_excess'.")
+    return found
 
 
 def _mixed(found: Comparison, row: CandidateRow, queries: str) -> TaskVerdict:
@@ -116,6 +121,8 @@ def _mixed(found: Comparison, row: CandidateRow, queries: str) -> TaskVerdict:
     if change is not None and change.after is not None:
         return _verdict("mixed search", label, change, "NDCG@10", told)
     before, after = (share_distance(found.samples[name], queries) for name in (NONE, row.name))
+    if before[0] <= FAIR:
+        told = f"; the shares were within {FAIR} of those in the corpus before{told}"
     gain = Change(
         name="fairness",
         groups=(queries,),
@@ -123,17 +130,19 @@ def _mixed(found: Comparison, row: CandidateRow, queries: str) -> TaskVerdict:
         after=1 - float(after[0]),
         interval=change_bounds(before - after, level=float(found.settings["level"])),
     )
-    return _verdict("mixed search", label, gain, "fairness", told)
+    return _verdict("mixed search", label, gain, "fairness", told, needless=bool(before[0] <= FAIR))
 
 
-def _verdict(task: str, label: str, change: Change, quantity: str, told: str = "") -> TaskVerdict:
-    verdict = _of_interval(change.interval)
+def _verdict(
+    task: str, label: str, change: Change, quantity: str, told: str = "", *, needless: bool = False
+) -> TaskVerdict:
+    verdict = LEAVE if needless and change.interval is not None else _of_interval(change.interval)
     difference = change.difference or 0.0
     bounds = "" if change.interval is None else f" [{change.interval[0]:+.3f}, {change.interval[1]:+.3f}]"
     why = {
         None: "",
         CLOSE: "",
-        LEAVE: ", no clear gain" if change.interval is not None and change.interval[1] >= 0 else ", a loss",
+        LEAVE: "" if needless else ", no clear gain" if (change.interval or (0, 0))[1] >= 0 else ", a loss",
         NOT_ENOUGH: f", too uncertain to tell a change of {MATTERS} from none",
     }[verdict]
     sentence = (
@@ -170,14 +179,16 @@ def _shares(found: Comparison, row: CandidateRow, queries: str) -> str:
     if worst is None or worst.before is None or worst.after is None:
         return ""
     other = worst.groups[1]
-    of_corpus = found.sizes[other] / (sum(found.sizes.values()) - int(found.settings["folds"]))
+    stored = stored_groups(found.groups)
+    own_rows = int(found.settings["folds"]) if queries in stored else 0  # one row a fold: the query itself
+    of_corpus = found.sizes[other] / (sum(found.sizes[name] for name in stored) - own_rows)
     before, after = (max(0.0, of_corpus + excess) for excess in (worst.before, worst.after))
     text = f"; {other} fills {before:.1%} of the top 10 before, {after:.1%} after, and is {of_corpus:.1%} of the corpus"
-    if abs(worst.after) <= _SHARE_OFF:
+    if abs(worst.after) <= FAIR:
         return text
-    if worst.after > _SHARE_OFF:
-        return f"{text}: now favoured, by more than {_SHARE_OFF}"
-    return f"{text}: still more than {_SHARE_OFF} off{_why_unfair(row, queries)}"
+    if worst.after > FAIR:
+        return f"{text}: now favoured, by more than {FAIR}"
+    return f"{text}: still more than {FAIR} off{_why_unfair(row, queries)}"
 
 
 def _why_unfair(row: CandidateRow, queries: str) -> str:

@@ -1,6 +1,9 @@
 """C5: make every direction of a group equally wide."""
 
+from numbers import Real
+
 from crossgap.close.affine_step import AffineStep
+from crossgap.close.closer import is_whole_number
 from crossgap.close.covariance_closer import CovarianceCloser
 from crossgap.close.moments import Moments
 
@@ -99,7 +102,7 @@ class Whitening(CovarianceCloser):
         asked = self.directions
         if asked is None:
             return super()._directions_needed()
-        if isinstance(asked, bool) or not (0 < asked < 1 or (asked >= 1 and asked == int(asked))):
+        if not (isinstance(asked, Real) and (0 < asked < 1 or (asked >= 1 and is_whole_number(asked)))):
             raise ValueError(
                 f"directions must be a whole number of at least 1, a share of the variance between 0 and 1, or None, "
                 f"but it is {asked!r}; 0.99 is usual."

@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from crossgap.data.embeddings import GROUP_NAME, ROW_FACTS, Embeddings, Group
+from crossgap.data.embeddings import ROW_FACTS, Embeddings, Group
 from crossgap.data.location import Location
 from crossgap.data.npy import numpy_blocks, numpy_dtype
+from crossgap.data.parquet_columns import COLUMNS, checked_names, group_numbers, listed, vector_layout, vector_matrix
 from crossgap.data.row_index import row_index
 from crossgap.errors import FormatError
 
@@ -30,7 +31,6 @@ __all__ = [
 ]
 
 _ROW_GROUP = 8192
-_COLUMNS = ("id", "modality", "role", "item", "vector", "split", "text", "uri", "label")
 _LARGE_ROW_GROUP = 1 << 29
 
 
@@ -113,7 +113,7 @@ class ParquetRows:
         row = int(self._starts[number])
         blocks = []
         for chunk in column.chunks:
-            blocks.append(_matrix(chunk, self.shape[1], row, self.location))
+            blocks.append(vector_matrix(chunk, self.shape[1], row, self.location))
             row += len(chunk)
         block = blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
         self._kept = number, block
@@ -127,18 +127,18 @@ def read_parquet(location: Location, name: str | None) -> tuple[dict[str, Group]
     """
     with open_parquet(location) as file:
         metadata, schema = file.metadata, file.schema_arrow
-        names = _checked_names(location, schema, name)
+        names = checked_names(location, schema, name)
         if metadata.num_rows == 0:
             raise FormatError(f"{location} has no rows, but one row for each vector was expected; write it again.")
-        dtype, d = _vector_layout(location, file)
+        dtype, d = vector_layout(location, file)
     if "modality" in names:
         rows_of = _rows_by_group(location, metadata, [column for column in ("modality", "role") if column in names])
     else:
         rows_of = {str(name): range(metadata.num_rows)}
     notes = []
-    unused = [column for column in names if column not in _COLUMNS or (column == "role" and "modality" not in names)]
+    unused = [column for column in names if column not in COLUMNS or (column == "role" and "modality" not in names)]
     if unused:
-        notes.append(f"{location}: columns not used: {_listed(unused)}.")
+        notes.append(f"{location}: columns not used: {listed(unused)}.")
     largest = max(metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)) * d * dtype.itemsize
     if largest > _LARGE_ROW_GROUP:
         notes.append(
@@ -185,9 +185,9 @@ def write_parquet(embeddings: Embeddings, path: Path) -> None:
             item_type = pa.string()
     types = {"item": item_type, "vector": vector_type}
     schema = pa.schema(
-        [pa.field(c, types.get(c, pa.string()), nullable=c not in ("id", "modality", "vector")) for c in _COLUMNS]
+        [pa.field(c, types.get(c, pa.string()), nullable=c not in ("id", "modality", "vector")) for c in COLUMNS]
     )
-    strings = [column for column in _COLUMNS if column not in ("vector", "item")]
+    strings = [column for column in COLUMNS if column not in ("vector", "item")]
     options: dict[str, Any] = {
         "compression": dict.fromkeys((*strings, "item"), "zstd") | {"vector.list.element": "none"},
         "use_dictionary": ["modality", "role", "split", "label"],
@@ -306,120 +306,15 @@ def _at(values: np.ndarray, rows: range | np.ndarray) -> np.ndarray:
     return values[rows.start : rows.stop] if isinstance(rows, range) else values[rows]
 
 
-def _checked_names(location: Location, schema: Any, name: str | None) -> list[str]:
-    import pyarrow as pa
-
-    names = schema.names
-    twice = [column for column in _COLUMNS if names.count(column) > 1]
-    if twice:
-        raise FormatError(f"{location} has the column {twice[0]!r} twice, but once was expected; drop one of them.")
-    for column in ("vector",) if name is not None else ("vector", "modality"):
-        if column not in names:
-            way = "" if column == "vector" else ", or give the file as name=file"
-            raise FormatError(
-                f"{location} has no column {column!r}; its columns are {_listed(names)}; rename or add one{way}."
-            )
-    for column in ("modality", "role"):
-        kind = schema.field(column).type if column in names else pa.string()
-        kind = kind.value_type if pa.types.is_dictionary(kind) else kind
-        if not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)):
-            if column == "role" and pa.types.is_null(kind):
-                continue
-            raise FormatError(
-                f"{location}: column {column!r} holds {kind}, but strings were expected; its columns are "
-                f"{_listed(names)}; convert the column."
-            )
-    return names
-
-
-def _vector_layout(location: Location, file: Any) -> tuple[np.dtype, int]:
-    """Return dtype and length of the vectors; only a column of lists of unknown length reads a row."""
-    import pyarrow as pa
-
-    kind = file.schema_arrow.field("vector").type
-    is_list = pa.types.is_fixed_size_list(kind) or pa.types.is_list(kind) or pa.types.is_large_list(kind)
-    if not is_list or not pa.types.is_floating(kind.value_type):
-        raise FormatError(
-            f"{location}: column 'vector' holds {kind}, but a fixed-size list of float16, float32 or float64 was "
-            f"expected; its columns are {_listed(file.schema_arrow.names)}; convert the column."
-        )
-    if pa.types.is_fixed_size_list(kind):
-        d = kind.list_size
-    else:
-        first = next(file.iter_batches(batch_size=1, columns=["vector"])).column(0)[0]
-        d = len(first) if first.is_valid else 0
-    if d == 0:
-        raise FormatError(f"{location}: the vector of row 0 is empty; drop such rows or embed them again.")
-    return np.dtype(kind.value_type.to_pandas_dtype()), d
-
-
 def _rows_by_group(location: Location, metadata: Any, columns: list[str]) -> dict[str, range | np.ndarray]:
     """Return the rows of each group, in order of first appearance."""
     table = read_columns(location, columns, metadata, read_dictionary=columns)
-    modality, modalities = _codes(table.column("modality"))
-    if modality.min() < 0:
-        raise FormatError(
-            f"{location}: column 'modality' is empty in row {int(np.argmin(modality))}; name the modality of each row."
-        )
-    role, roles = _codes(table.column("role")) if "role" in columns else (np.full(len(modality), -1), [])
-    found, first, code = np.unique(
-        modality.astype(np.int64) * (len(roles) + 1) + role + 1, return_index=True, return_inverse=True
-    )
-    order = np.argsort(code, kind="stable")
-    rows_by_code = np.split(order, np.cumsum(np.bincount(code))[:-1])
+    names, number = group_numbers(table, columns, 0, location)
+    if number is None:
+        return {names[0]: range(len(table))}
+    order = np.argsort(number, kind="stable")
     groups: dict[str, range | np.ndarray] = {}
-    for number in np.argsort(first):
-        modality_number, role_number = divmod(int(found[number]), len(roles) + 1)
-        part = roles[role_number - 1] if role_number else ""
-        name = f"{modalities[modality_number]}/{part}" if part else modalities[modality_number]
-        if not GROUP_NAME.fullmatch(name):
-            raise FormatError(
-                f"{location}: row {first[number]} belongs to {name!r}, but modality and role must each be letters, "
-                f"digits, '_', '-' and '.'; rename them."
-            )
-        rows = rows_by_code[number]
-        if name in groups:  # a role of null and one of "" mean the same
-            rows = np.sort(np.concatenate([np.asarray(groups[name]), rows]))
+    for name, rows in zip(names, np.split(order, np.cumsum(np.bincount(number))[:-1]), strict=True):
         contiguous = rows[-1] - rows[0] + 1 == len(rows)
         groups[name] = range(int(rows[0]), int(rows[-1]) + 1) if contiguous else rows
     return groups
-
-
-def _codes(column: Any) -> tuple[np.ndarray, list[str]]:
-    """Return a small number for each row (-1 for null), and the string that each number stands for."""
-    import pyarrow as pa
-
-    if pa.types.is_null(column.type):
-        return np.full(len(column), -1), []
-    if not pa.types.is_dictionary(column.type):
-        column = column.cast(pa.large_string()).dictionary_encode()
-    column = column.unify_dictionaries()
-    codes = [chunk.indices.cast(pa.int32()).fill_null(-1).to_numpy(zero_copy_only=False) for chunk in column.chunks]
-    return np.concatenate(codes), column.chunk(0).dictionary.to_pylist()
-
-
-def _matrix(chunk: Any, d: int, first: int, location: Location) -> np.ndarray:
-    """Return lists of equal length as an (n, d) array; ``first`` is the number of the first row, for messages."""
-    import pyarrow as pa
-
-    if chunk.null_count:
-        row = first + int(np.argmin(chunk.is_valid().to_numpy(zero_copy_only=False)))
-        raise FormatError(f"{location}: row {row} has no vector; drop such rows or embed them again.")
-    if not pa.types.is_fixed_size_list(chunk.type):
-        lengths = np.diff(chunk.offsets.to_numpy())
-        if (lengths != d).any():
-            row = int(np.argmax(lengths != d))
-            raise FormatError(
-                f"{location}: the vector of row {first + row} has {lengths[row]} numbers, but {d} were expected as in "
-                f"row 0; embed all rows with one model."
-            )
-    values = chunk.flatten()
-    if values.null_count:
-        row = first + int(np.argmin(values.is_valid().to_numpy(zero_copy_only=False))) // d
-        raise FormatError(f"{location}: the vector of row {row} holds a null; drop such rows or embed them again.")
-    return values.to_numpy(zero_copy_only=False).reshape(-1, d)
-
-
-def _listed(names: Sequence[str]) -> str:
-    shown = ", ".join(repr(name) for name in names[:20])
-    return shown if len(names) <= 20 else f"{shown} and {len(names) - 20} more"

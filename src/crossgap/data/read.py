@@ -7,7 +7,6 @@ blocks; what a file holds beyond vectors and what is known of them is listed in 
 """
 
 import os
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,22 +14,18 @@ from typing import Any
 import numpy as np
 
 from crossgap.data.clip_retrieval import is_clip_retrieval, read_clip_retrieval
-from crossgap.data.embeddings import GROUP_NAME, Embeddings, Group
-from crossgap.data.location import Location, locate
+from crossgap.data.embeddings import Embeddings, Group
+from crossgap.data.location import Location
 from crossgap.data.npy import read_npy
 from crossgap.data.npz import read_npz
 from crossgap.data.parquet import read_parquet
 from crossgap.data.safetensors_file import read_safetensors
 from crossgap.data.shards import join_shards
-from crossgap.errors import FormatError
+from crossgap.data.source import Source, data_files, group_of_array, parse_source
 
 __all__ = ["LOAD_LIMIT", "ReadGroups", "read", "read_groups"]
 
 LOAD_LIMIT = 256 * 2**20
-_SUFFIXES = (".npy", ".npz", ".safetensors", ".parquet")
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*(://|::)")
-
-Source = str | os.PathLike[str]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -92,7 +87,7 @@ def read_groups(*sources: Source, load_limit: int = LOAD_LIMIT) -> ReadGroups:
     groups: dict[str, Group] = {}
     inputs, notes = [], []
     for source in sources:
-        name, location = _parse(source)
+        name, location = parse_source(source)
         form, found, said = _read_source(location, name, load_limit)
         if name is not None:
             found = _renamed(found, name, location, said)
@@ -119,59 +114,13 @@ def read_groups(*sources: Source, load_limit: int = LOAD_LIMIT) -> ReadGroups:
     return ReadGroups(groups=groups, inputs=tuple(inputs), notes=tuple(notes))
 
 
-def _parse(source: Source) -> tuple[str | None, Location]:
-    """Split ``name=path``; a path that exists as it stands, or a URL, is no name."""
-    text = os.fspath(source)
-    name, equals, path = text.partition("=")
-    if not isinstance(source, str) or not equals or _URL.match(text) or os.path.exists(text):
-        return None, locate(text)
-    if not GROUP_NAME.fullmatch(name):
-        raise ValueError(
-            f"{text!r} names a group {name!r}, but a group is 'modality' or 'modality/role'; use letters, digits, "
-            f"'_', '-' and '.'."
-        )
-    return name, locate(path)
-
-
 def _read_source(location: Location, name: str | None, load_limit: int) -> tuple[str, dict[str, Group], list[str]]:
-    kind = location.kind()
-    if kind == "file":
-        if location.suffix == ".npy" and name is None:
-            raise ValueError(
-                f"{location} holds one array without a name, and a group needs one; write name={location.path}, for "
-                f"example image={location.path}."
-            )
-        return location.suffix[1:], *_read_files([location], name, load_limit)
-    notes: list[str] = []
-    if kind == "folder":
-        if is_clip_retrieval(location):
-            return "clip-retrieval", *read_clip_retrieval(location)
-        files = location.children()
-    elif location.is_pattern:
-        files = location.matches()
-        if not files:
-            raise FileNotFoundError(f"no file matches {location}; check the pattern and the folder.")
-    else:
-        raise FileNotFoundError(f"there is no file or folder {location}; check the name and the folder.")
-    data = [file for file in files if file.suffix in _SUFFIXES and file.kind() == "file"]
-    notes += [
-        f"{file}: not used, since it is no {', '.join(_SUFFIXES[:-1])} or {_SUFFIXES[-1]} file."
-        for file in files
-        if file not in data
-    ]
-    suffixes = sorted({file.suffix for file in data})
-    if not data:
-        raise FormatError(
-            f"{location} holds no {', '.join(_SUFFIXES[:-1])} or {_SUFFIXES[-1]} file; give the folder that holds the "
-            f"vectors."
-        )
-    if len(suffixes) > 1:
-        raise FormatError(
-            f"{location} holds files of several formats ({', '.join(suffixes)}), but shards must be of one; give a "
-            f"pattern such as '*{suffixes[0]}'."
-        )
-    groups, said = _read_files(data, name, load_limit)
-    return suffixes[0][1:], groups, notes + said
+    if location.kind() == "folder" and is_clip_retrieval(location):
+        return "clip-retrieval", *read_clip_retrieval(location)
+    files, others = data_files(location, name)
+    form = files[0].suffix
+    groups, notes = _read_files(files, name, load_limit)
+    return form[1:], groups, [*(f"{file}: not used, since it holds no vectors." for file in others), *notes]
 
 
 def _read_files(files: Sequence[Location], name: str | None, load_limit: int) -> tuple[dict[str, Group], list[str]]:
@@ -182,23 +131,13 @@ def _read_files(files: Sequence[Location], name: str | None, load_limit: int) ->
         match file.suffix:
             case ".npy":
                 rows, said = read_npy(file)
-                if name is None and not GROUP_NAME.fullmatch(file.stem):
-                    raise FormatError(
-                        f"{file} cannot name a group after itself, since a name is letters, digits, '_', '-' and '.'; "
-                        f"rename it, or give it as name=file."
-                    )
-                groups = {name or file.stem: Group(vectors=rows)}
+                groups = {name or group_of_array(file): Group(vectors=rows)}
             case ".npz":
                 groups, said = read_npz(file, load_limit)
             case ".safetensors":
                 groups, said = read_safetensors(file)
-            case ".parquet":
-                groups, said = read_parquet(file, name)
             case _:
-                raise FormatError(
-                    f"{file} is of no format that is read, which are {', '.join(_SUFFIXES[:-1])} and {_SUFFIXES[-1]}; "
-                    f"convert it, or give the file the ending of what it is."
-                )
+                groups, said = read_parquet(file, name)
         shards.append((str(file), groups))
         notes += said
     return join_shards(shards), notes

@@ -7,10 +7,10 @@ from typing import Any, TypeVar
 import numpy as np
 
 from crossgap.close.tasks import CLOSE, LEAVE, MATTERS, NOT_ENOUGH
-from crossgap.measure.certainty import LEAST_ITEMS, bounds, change_bounds, draw_counts
+from crossgap.measure.certainty import bounds, change_bounds, plain_and_drawn
 from crossgap.results import Measurement
 
-__all__ = ["Resampling", "compared", "decide", "item_counts", "signed", "told", "units"]
+__all__ = ["Resampling", "compared", "decide", "item_counts", "units"]
 
 Scores = TypeVar("Scores")
 
@@ -41,11 +41,8 @@ def item_counts(items: np.ndarray, resampling: Resampling) -> np.ndarray | None:
     Queries of one item count alike. None where there are no intervals: none asked for, or fewer than 10 items.
     """
     found, numbers = np.unique(items, return_inverse=True)
-    if not resampling.replicates or len(found) < LEAST_ITEMS:
-        return None
-    counts = np.ones((len(found), 1 + resampling.replicates), dtype=np.uint8)
-    draw_counts(counts[:, 1:], seed=resampling.seed)
-    return counts[numbers]
+    counts = plain_and_drawn(len(found), resampling.replicates, seed=resampling.seed)
+    return None if counts is None else counts[numbers]
 
 
 def compared(
@@ -102,22 +99,3 @@ def decide(difference: Measurement | None) -> str | None:
     if high < 0:
         return LEAVE
     return NOT_ENOUGH if high - low > 2 * MATTERS else None
-
-
-def told(found: Measurement | None, digits: int = 3) -> str:
-    """Write a value with its interval."""
-    if found is None or found.value is None:
-        return "-"
-    text = f"{found.value:.{digits}f}"
-    if found.interval is not None:
-        text += f" [{found.interval[0]:.{digits}f}, {found.interval[1]:.{digits}f}]"
-    return text
-
-
-def signed(found: Measurement | None, digits: int = 3) -> str:
-    """Write a difference with its sign and its interval."""
-    if found is None or found.value is None:
-        return "-"
-    value, *limits = (round(number, digits) + 0.0 for number in (found.value, *(found.interval or ())))  # no -0.000
-    text = f"{value:+.{digits}f}"
-    return f"{text} [{limits[0]:+.{digits}f}, {limits[1]:+.{digits}f}]" if limits else text

@@ -71,6 +71,11 @@ class Scoring:
     scales: Mapping[str, tuple[float, float]] | None = None
     active: Mapping[str, np.ndarray] | None = None
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether scores are cosines."""
+        return not self.offsets and self.scales is None
+
     def apply(self, cosines: np.ndarray, group: str, corrected: np.ndarray | None = None) -> np.ndarray:
         """Return the scores of all rows of a group (q, m); ``corrected`` says for which queries."""
         scores = cosines
@@ -136,7 +141,7 @@ def search_corpus(fold: Fold, corpus: MixedCorpus, *, k: int, closed: bool, scor
     offsets = np.concatenate([scoring.offsets[name] for name in rows])
     moved_queries, moved = rows_with_offsets(queries, gallery, offsets)
     parts = np.split(moved, np.cumsum([len(part) for part in rows.values()])[:-1])
-    found = _reachable(moved_queries, dict(zip(rows, parts, strict=True)), corpus, k)
+    found = replace(_reachable(moved_queries, dict(zip(rows, parts, strict=True)), corpus, k), nearest=())
     if scoring.active is None:
         return found
     plain = _reachable(queries, rows, corpus, k)

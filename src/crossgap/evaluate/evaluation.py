@@ -24,15 +24,19 @@ class Verdict:
         One of the four.
     sentence
         The reason, with its numbers.
+    cause
+        What mainly keeps a share from that of the corpus after closing: ``right_answers``, ``level``, ``spread`` or
+        ``rest`` (``crossgap.evaluate.share_causes``); None where nothing does, or it was not taken apart.
     """
 
     groups: tuple[str, ...]
     decision: str
     sentence: str
+    cause: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return plain data in the order of the file format."""
-        return {"groups": list(self.groups), "decision": self.decision, "sentence": self.sentence}
+        return {"groups": list(self.groups), "decision": self.decision, "sentence": self.sentence, "cause": self.cause}
 
 
 @dataclass(frozen=True, kw_only=True)

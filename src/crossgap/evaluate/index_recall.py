@@ -8,13 +8,13 @@ import numpy as np
 from crossgap import __version__
 from crossgap.close.tasks import LEAVE
 from crossgap.evaluate.approximate_index import approximate_neighbours, index_settings
-from crossgap.evaluate.comparison import Resampling, compared, decide, item_counts, signed, told
+from crossgap.evaluate.comparison import Resampling, compared, decide, item_counts
 from crossgap.evaluate.evaluation import MEASURED, Evaluation, Verdict
 from crossgap.evaluate.folds import Fold
 from crossgap.evaluate.mixed import Progress
 from crossgap.geometry.means import weighted_mean
 from crossgap.geometry.neighbours import nearest_rows
-from crossgap.results import Measurement
+from crossgap.results import Measurement, told
 
 __all__ = ["EVERYTHING", "evaluate_index", "list_overlap"]
 
@@ -158,6 +158,6 @@ def _verdict(groups: tuple[str, str], found: Sequence[Measurement], k: int) -> V
     decision = decide(recall["difference"]) or LEAVE
     sentence = (
         f"{what}: {decision}: the index finds {told(recall['before'])} of the true top {k} before and "
-        f"{told(recall['after'])} after, a change of {signed(recall['difference'])}."
+        f"{told(recall['after'])} after, a change of {told(recall['difference'], sign=True)}."
     )
     return Verdict(groups=groups, decision=decision, sentence=sentence)

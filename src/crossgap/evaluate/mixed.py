@@ -16,7 +16,7 @@ from crossgap.evaluate.evaluation import Evaluation
 from crossgap.evaluate.folds import Fold
 from crossgap.evaluate.mixed_corpus import DEAL_SEED, MixedCorpus, lay_out
 from crossgap.evaluate.mixed_verdict import MixedNumbers, mixed_verdict
-from crossgap.evaluate.remaining_differences import causes_of_shares, shapes, told_causes
+from crossgap.evaluate.remaining_differences import causes_of_shares, plain_laws, shapes, told_causes
 from crossgap.evaluate.search_scores import SearchScores, search_scores
 from crossgap.results import Measurement
 
@@ -88,7 +88,9 @@ def evaluate_mixed(
                 f"smaller k."
             )
         depths = sorted({k, *(depth for depth in SHARES_AT if depth <= least)})
-        before, _ = search_scores(folds, corpora, [Scoring() for _ in folds], depths, k, closed=False)
+        before, searches = search_scores(folds, corpora, [Scoring() for _ in folds], depths, k, closed=False)
+        laws = plain_laws(folds, corpora, closed=False)
+        shape = list(shapes(folds, corpora, laws, searches, closed=False, version="before" if changes else "as is"))
         after, causes = None, []
         if changes:
             scorings = [
@@ -96,14 +98,16 @@ def evaluate_mixed(
                 for fold, corpus in zip(folds, corpora, strict=True)
             ]
             after, searches = search_scores(folds, corpora, scorings, depths, k, closed=True)
-            causes = causes_of_shares(folds, corpora, scorings, searches, before.names, k)
+            laws = plain_laws(folds, corpora, closed=True)
+            causes = causes_of_shares(folds, corpora, scorings, searches, laws, k)
+            shape += shapes(folds, corpora, laws, searches, closed=True, version="after")
         drawn = units(before.items, unit)
         counts = item_counts(drawn, resampling)
         if counts is None and resampling.replicates:
             notes.append(f"no intervals for {name}: its rows show too few items.")
         found = list(_measured(name, before, after, counts, depths, k, corpora, resampling.level, drawn))
         measurements += found
-        measurements += shapes(folds, corpora, name, changes)
+        measurements += shape
         measurements += told_causes(name, causes, k)
         numbers = MixedNumbers(queries=name, names=before.names, k=k, measurements=tuple(found), causes=tuple(causes))
         verdicts.append(mixed_verdict(numbers, changes=changes))

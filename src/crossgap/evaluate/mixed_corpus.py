@@ -96,7 +96,10 @@ class MixedCorpus:
 
     def vectors(self, fold: Fold, *, closed: bool) -> dict[str, np.ndarray]:
         """Return the corpus by group, before or after closing."""
-        corpus = {name: fold.rows(name, closed=closed)[rows] for name, rows in self.rows.items()}
+        corpus = {name: fold.rows(name, closed=closed) for name in self.rows}
+        corpus = {
+            name: part if len(self.rows[name]) == len(part) else part[self.rows[name]] for name, part in corpus.items()
+        }
         if self.fused is not None:
             corpus[FUSED] = self.fused.vectors(fold, closed=closed)
         return corpus

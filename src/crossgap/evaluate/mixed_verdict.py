@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 
 from crossgap.close.tasks import CLOSE, LEAVE, NOT_ENOUGH
-from crossgap.evaluate.comparison import decide, signed, told
+from crossgap.evaluate.comparison import decide
 from crossgap.evaluate.evaluation import MEASURED, Verdict
 from crossgap.evaluate.share_causes import ShareCauses
-from crossgap.results import Measurement
+from crossgap.results import Measurement, told
 
 __all__ = ["SHARE_TOLERANCE", "MixedNumbers", "mixed_verdict"]
 
@@ -50,7 +50,13 @@ def mixed_verdict(numbers: MixedNumbers, *, changes: bool) -> Verdict:
     decision, why = _decision(numbers)
     sentence = f"{numbers.queries} queries: {decision}: {why}; {_shares(numbers)}."
     reason = _why_not(numbers)
-    return Verdict(groups=(numbers.queries,), decision=decision, sentence=f"{sentence} {reason}".rstrip())
+    cause = _cause(numbers)
+    return Verdict(
+        groups=(numbers.queries,),
+        decision=decision,
+        sentence=f"{sentence} {reason}".rstrip(),
+        cause=None if cause is None else cause.main,
+    )
 
 
 def _decision(numbers: MixedNumbers) -> tuple[str, str]:
@@ -61,20 +67,20 @@ def _decision(numbers: MixedNumbers) -> tuple[str, str]:
     if fairer is None or fairer.interval is None:
         return NOT_ENOUGH, "there are too few items for an interval"
     if gain is not None and better == CLOSE:
-        return CLOSE, f"{score} rises by {signed(gain)} to {_after(numbers)}"
+        return CLOSE, f"{score} rises by {told(gain, sign=True)} to {_after(numbers)}"
     if gain is not None and better == LEAVE:
-        return LEAVE, f"{score} falls by {signed(gain)} to {_after(numbers)}"
+        return LEAVE, f"{score} falls by {told(gain, sign=True)} to {_after(numbers)}"
     if _is_fair(numbers):
-        told_gain = "" if gain is None else f", and {score} changes by {signed(gain)}"
+        told_gain = "" if gain is None else f", and {score} changes by {told(gain, sign=True)}"
         why = f"shares are within {SHARE_TOLERANCE} of those of the corpus as it is{told_gain}"
         return NOT_ENOUGH if gain is not None and better == NOT_ENOUGH else LEAVE, why
     if gain is None:
         return nearer or LEAVE, "no ids say which rows are right, so only the shares speak"
     if nearer == CLOSE:
-        return CLOSE, f"shares come nearer to those of the corpus, and {score} changes by {signed(gain)}"
+        return CLOSE, f"shares come nearer to those of the corpus, and {score} changes by {told(gain, sign=True)}"
     if better == NOT_ENOUGH:
-        return NOT_ENOUGH, f"the change of {score}, {signed(gain)}, may be a gain or a loss"
-    return LEAVE, f"{score} changes by {signed(gain)} and shares come no nearer"
+        return NOT_ENOUGH, f"the change of {score}, {told(gain, sign=True)}, may be a gain or a loss"
+    return LEAVE, f"{score} changes by {told(gain, sign=True)} and shares come no nearer"
 
 
 def _is_fair(numbers: MixedNumbers) -> bool:
@@ -109,12 +115,11 @@ def _shares(numbers: MixedNumbers) -> str:
 
 def _why_not(numbers: MixedNumbers) -> str:
     """Say why a share is further than the tolerance from that of the corpus after closing; empty where none is."""
-    excess = {name: _share(numbers, "after", name) - _corpus_share(numbers, name) for name in numbers.names}
-    name = max(excess, key=lambda name: excess[name])
-    if max(abs(value) for value in excess.values()) <= SHARE_TOLERANCE:
+    name, excess = _favoured(numbers)
+    if name is None:
         return ""
-    text = f"{name} still takes {excess[name]:+.3f} more than its share of the corpus"
-    cause = next((cause for cause in numbers.causes if cause.group == name), None)
+    text = f"{name} still takes {excess:+.3f} more than its share of the corpus"
+    cause = _cause(numbers)
     if cause is None:
         return f"{text}."
     parts = ", ".join(
@@ -123,17 +128,31 @@ def _why_not(numbers: MixedNumbers) -> str:
             ("right_answers", "right answers"),
             ("level", "level of the scores"),
             ("spread", "spread of the scores"),
-            ("rest", "near neighbours and hubs"),
+            ("rest", "what these do not tell"),
         )
     )
-    return f"{text}, mostly since {_BECAUSE[cause.main].format(name=name)} ({parts})."
+    return f"{text}, mostly because {_BECAUSE[cause.main].format(name=name)} ({parts})."
+
+
+def _favoured(numbers: MixedNumbers) -> tuple[str | None, float]:
+    """Return the group furthest above its share of the corpus after closing; none where all are within tolerance."""
+    excess = {name: _share(numbers, "after", name) - _corpus_share(numbers, name) for name in numbers.names}
+    name = max(excess, key=lambda name: excess[name])
+    far = max(abs(value) for value in excess.values()) > SHARE_TOLERANCE
+    return (name if far else None), excess[name]
+
+
+def _cause(numbers: MixedNumbers) -> ShareCauses | None:
+    """Return what the excess of the group that is still favoured consists of; None where there is no such group."""
+    name, _ = _favoured(numbers)
+    return next((cause for cause in numbers.causes if cause.group == name), None)
 
 
 _BECAUSE = {
     "right_answers": "the right answers are there",
     "level": "scores of {name} are still higher on average",
     "spread": "scores of {name} spread wider, so the extremes lie there, which no shift of the means can mend",
-    "rest": "{name} holds near neighbours or hubs of the queries, which no shift of the means can mend",
+    "rest": "of near neighbours, hubs or heavy tails, which no shift of the means can mend",
 }
 
 

@@ -9,12 +9,12 @@ import numpy as np
 from crossgap import __version__
 from crossgap.close.tasks import LEAVE
 from crossgap.errors import DegenerateError
-from crossgap.evaluate.comparison import Resampling, compared, decide, item_counts, signed, told, units
+from crossgap.evaluate.comparison import Resampling, compared, decide, item_counts, units
 from crossgap.evaluate.evaluation import MEASURED, Evaluation, Verdict
 from crossgap.evaluate.folds import Fold
 from crossgap.evaluate.mixed import Progress
 from crossgap.measure.retrieval_ranks import RetrievalRanks, retrieval_ranks
-from crossgap.results import Measurement
+from crossgap.results import Measurement, told
 
 __all__ = ["RECALL_AT", "evaluate_retrieval"]
 
@@ -51,6 +51,11 @@ def evaluate_retrieval(
     """
     resampling = resampling or Resampling()
     changes = folds[0].closer is not None
+    if len(folds[0].judged) < 2:
+        raise DegenerateError(
+            f"retrieval needs two groups, one that searches and one that is searched, but there is only "
+            f"{next(iter(folds[0].judged))}; give a source with more."
+        )
     pairs = [pair for pair in permutations(folds[0].judged, 2) if _pairs(folds, *pair)]
     if not pairs:
         raise DegenerateError(
@@ -163,6 +168,6 @@ def _verdict(groups: tuple[str, str], found: Sequence[Measurement]) -> Verdict:
     decision = decide(recall["difference"]) or LEAVE
     sentence = (
         f"{what}: {decision}: recall@1 goes from {told(recall['before'])} to {told(recall['after'])}, a change of "
-        f"{signed(recall['difference'])}."
+        f"{told(recall['difference'], sign=True)}."
     )
     return Verdict(groups=groups, decision=decision, sentence=sentence)

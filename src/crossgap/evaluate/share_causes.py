@@ -19,14 +19,19 @@ from crossgap.measure.mixed_search import MixedSearch
 __all__ = ["ScoreLaw", "ShareCauses", "expected_places", "score_law", "share_causes"]
 
 _MOST_QUERIES = 1000
+_AT_A_TIME = 250
 _STEPS = 60  # of a bisection
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ScoreLaw:
-    """Mean, standard deviation and number of the scores of each query with the wrong answers of each group, (q, g)."""
+    """Mean, standard deviation and number of the scores of each query with the wrong answers of each group, (q, g).
+
+    ``queries`` are the rows of the queries that were looked at (q,).
+    """
 
     names: tuple[str, ...]
+    queries: np.ndarray
     mean: np.ndarray
     deviation: np.ndarray
     count: np.ndarray
@@ -67,37 +72,40 @@ class ShareCauses:
 def score_law(
     fold: Fold, corpus: MixedCorpus, *, closed: bool, scoring: Scoring, corrected: np.ndarray | None = None
 ) -> ScoreLaw:
-    """Measure the scores of the queries (the first 1000) with all rows that they can find and that answer nothing.
+    """Measure the scores of the queries with all rows that they can find and that answer nothing.
 
-    ``corrected`` says which queries a scoring corrects; None for all.
+    Of more than 1000 queries, 1000 are looked at, evenly spaced. ``corrected`` says which queries a scoring corrects;
+    None for all.
     """
-    queries = fold.rows(corpus.queries, closed=closed)[:_MOST_QUERIES]
-    own = corpus.query_items[: len(queries)]
-    means, deviations, counts = [], [], []
-    rows = corpus.vectors(fold, closed=closed)
-    for name, group in rows.items():
-        chosen = None if corrected is None else corrected[: len(queries)]
-        scores = scoring.apply(cosine_matrix(queries, group), name, chosen)
-        wrong = np.ones(scores.shape, dtype=bool)
-        if name in corpus.items:
-            wrong &= own[:, None] != corpus.items[name][None, :]
-        if name == corpus.own:
-            wrong[np.arange(len(queries)), np.arange(len(queries))] = False
-        if name == FUSED and corpus.hidden is not None:
-            hidden = corpus.hidden[: len(queries)]
-            wrong[np.flatnonzero(hidden >= 0), hidden[hidden >= 0]] = False
-        count = np.maximum(wrong.sum(axis=1), 1)
-        mean = np.where(wrong, scores, 0.0).sum(axis=1) / count
-        square = np.where(wrong, (scores - mean[:, None]) ** 2, 0.0).sum(axis=1) / count
-        means.append(mean)
-        deviations.append(np.sqrt(square))
-        counts.append(wrong.sum(axis=1))
-    return ScoreLaw(
-        names=tuple(rows),
-        mean=np.stack(means, axis=1),
-        deviation=np.stack(deviations, axis=1),
-        count=np.stack(counts, axis=1).astype(np.float64),
-    )
+    queries, rows = fold.rows(corpus.queries, closed=closed), corpus.vectors(fold, closed=closed)
+    chosen = np.arange(len(queries))
+    if len(chosen) > _MOST_QUERIES:
+        chosen = np.linspace(0, len(queries) - 1, _MOST_QUERIES).astype(np.int64)
+    law = np.empty((3, len(chosen), len(rows)))
+    for first in range(0, len(chosen), _AT_A_TIME):
+        some = chosen[first : first + _AT_A_TIME]
+        for place, (name, group) in enumerate(rows.items()):
+            asked = None if corrected is None else corrected[some]
+            scores = scoring.apply(cosine_matrix(queries[some], group, check=False), name, asked)
+            wrong = _wrong_answers(corpus, name, some, len(group))
+            count = np.maximum(wrong.sum(axis=1), 1)
+            mean = scores.sum(axis=1, where=wrong) / count
+            square = ((scores - mean[:, None]) ** 2).sum(axis=1, where=wrong) / count
+            law[:, first : first + len(some), place] = mean, np.sqrt(square), wrong.sum(axis=1)
+    return ScoreLaw(names=tuple(rows), queries=chosen, mean=law[0], deviation=law[1], count=law[2])
+
+
+def _wrong_answers(corpus: MixedCorpus, name: str, queries: np.ndarray, rows: int) -> np.ndarray:
+    """Return which rows of a group a query can find that are no right answer."""
+    wrong = np.ones((len(queries), rows), dtype=bool)
+    if name in corpus.items:
+        wrong &= corpus.query_items[queries][:, None] != corpus.items[name][None, :]
+    if name == corpus.own:
+        wrong[np.arange(len(queries)), queries] = False
+    if name == FUSED and corpus.hidden is not None:
+        hidden = corpus.hidden[queries]
+        wrong[np.flatnonzero(hidden >= 0), hidden[hidden >= 0]] = False
+    return wrong
 
 
 def expected_places(mean: np.ndarray, deviation: np.ndarray, count: np.ndarray, k: int) -> np.ndarray:
@@ -132,17 +140,16 @@ def expected_places(mean: np.ndarray, deviation: np.ndarray, count: np.ndarray, 
 def share_causes(search: MixedSearch, corpus: MixedCorpus, law: ScoreLaw, group: str, k: int) -> ShareCauses:
     """Take apart by how much one group's share in the top k exceeds its share of the corpus."""
     place = law.names.index(group)
-    n = len(law.mean)
-    expected = corpus.expected_shares()[:n, place]
-    taken = (search.group[:n, :k] == place).mean(axis=1)
-    right = np.zeros((n, k), dtype=bool)
-    ours = np.zeros((n, k), dtype=bool)
+    groups, rows = search.group[law.queries, :k], search.row[law.queries, :k]
+    expected = corpus.expected_shares()[law.queries, place]
+    taken = (groups == place).mean(axis=1)
+    right = np.zeros(groups.shape, dtype=bool)
     for number, name in enumerate(search.names):
         if name in corpus.items:
-            here = search.group[:n, :k] == number
-            ids = corpus.items[name][np.where(here, search.row[:n, :k], 0)]
-            right |= here & (ids == corpus.query_items[:n, None])
-    ours = right & (search.group[:n, :k] == place)
+            here = groups == number
+            ids = corpus.items[name][np.where(here, rows, 0)]
+            right |= here & (ids == corpus.query_items[law.queries, None])
+    ours = right & (groups == place)
     left = 1.0 - right.mean(axis=1)  # the share of the places that wrong answers take
     blind = law.count[:, place] / law.count.sum(axis=1)
     pooled_mean = (law.count * law.mean).sum(axis=1) / law.count.sum(axis=1)

@@ -3,9 +3,9 @@
 import textwrap
 from collections.abc import Iterator
 
-from crossgap.evaluate.comparison import signed, told
 from crossgap.evaluate.evaluation import Evaluation
-from crossgap.results import Measurement
+from crossgap.measure.certainty import LEAST_ITEMS
+from crossgap.results import Measurement, told
 
 __all__ = ["lines"]
 
@@ -24,10 +24,8 @@ def lines(evaluation: Evaluation, *, width: int = 100) -> Iterator[str]:
     if rows:
         heads = [version for version in _VERSIONS if any(version in cells for _, cells in rows)]
         table = [("", *heads), *((label, *(cells.get(head, "") for head in heads)) for label, cells in rows)]
-        widths = [max(len(row[i]) for row in table) for i in range(len(heads) + 1)]
         yield ""
-        for row in table:
-            yield "  ".join(cell.ljust(size) for cell, size in zip(row, widths, strict=True)).rstrip()
+        yield from _table(table, width)
     if by_k:
         yield ""
         for line in by_k:
@@ -39,6 +37,31 @@ def lines(evaluation: Evaluation, *, width: int = 100) -> Iterator[str]:
         yield from textwrap.wrap(f"With -o, the file also holds: {', '.join(sorted(held))}.", width)
     for note in evaluation.settings.get("notes", []):
         yield from textwrap.wrap(note, width, subsequent_indent="  ")
+
+
+def _table(table: list[tuple[str, ...]], width: int) -> Iterator[str]:
+    """Yield the lines of a table; where it is too wide each label stands above its numbers, or above one a line."""
+    head, *rows = table
+    widths = [max(len(row[i]) for row in table) for i in range(len(head))]
+    gaps = 2 * (len(widths) - 1)
+    if sum(widths) + gaps <= width:
+        for row in table:
+            yield _in_columns(row, widths)
+    elif sum(widths[1:]) + gaps <= width:
+        widths[0] = 0
+        yield _in_columns(head, widths)
+        for label, *cells in rows:
+            yield label
+            yield _in_columns(("", *cells), widths)
+    else:
+        longest = max(map(len, head))
+        for label, *cells in rows:
+            yield label
+            yield from (f"  {name:{longest}}  {cell}" for name, cell in zip(head[1:], cells, strict=True) if cell)
+
+
+def _in_columns(row: tuple[str, ...], widths: list[int]) -> str:
+    return "  ".join(cell.ljust(size) for cell, size in zip(row, widths, strict=True)).rstrip()
 
 
 def _rows(evaluation: Evaluation) -> list[tuple[str, dict[str, str]]]:
@@ -78,7 +101,7 @@ def _label(measurement: Measurement) -> str:
 
 def _cell(measurement: Measurement) -> str:
     difference = measurement.options["version"] == "difference"
-    return signed(measurement) if difference else told(measurement)
+    return told(measurement, sign=True) if difference else told(measurement)
 
 
 def _how(evaluation: Evaluation) -> str:
@@ -88,6 +111,8 @@ def _how(evaluation: Evaluation) -> str:
     certainty = f"{settings['level']:.0%} intervals from {settings['bootstrap']} bootstrap replicates"
     if not settings["bootstrap"]:
         certainty = "no intervals"
+    elif all(found.interval is None for found in evaluation.measurements):
+        certainty = f"no intervals, which need at least {LEAST_ITEMS} items"
     if "parameters" in settings:
         used = "; ".join(
             f"{gallery} " + ", ".join(f"{key}={value}" for key, value in parameters.items())

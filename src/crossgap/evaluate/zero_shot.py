@@ -10,13 +10,13 @@ from crossgap import __version__
 from crossgap.close.tasks import LEAVE
 from crossgap.data.embeddings import Embeddings, Group
 from crossgap.errors import DegenerateError
-from crossgap.evaluate.comparison import Resampling, compared, decide, item_counts, signed, told
+from crossgap.evaluate.comparison import Resampling, compared, decide, item_counts
 from crossgap.evaluate.evaluation import MEASURED, Evaluation, Verdict
 from crossgap.evaluate.folds import Fold
 from crossgap.geometry.means import weighted_mean
 from crossgap.geometry.rows import unit_rows
 from crossgap.measure.retrieval_ranks import retrieval_ranks
-from crossgap.results import Measurement
+from crossgap.results import Measurement, told
 
 __all__ = ["ACCURACY_AT", "class_vectors", "evaluate_zero_shot", "with_classes"]
 
@@ -207,6 +207,6 @@ def _verdict(groups: tuple[str, str], found: Sequence[Measurement], classes: int
     decision = decide(top["difference"]) or LEAVE
     sentence = (
         f"{what}: {decision}: top-1 goes from {told(top['before'])} to {told(top['after'])}, a change of "
-        f"{signed(top['difference'])}."
+        f"{told(top['difference'], sign=True)}."
     )
     return Verdict(groups=groups, decision=decision, sentence=sentence)

@@ -5,8 +5,7 @@ from collections.abc import Iterator
 from crossgap import measure
 from crossgap.explain.finding import Finding
 from crossgap.explain.two_groups import TwoGroups
-from crossgap.explain.wording import percent, with_bounds
-from crossgap.results import Measurement
+from crossgap.results import Measurement, percent, with_bounds
 
 __all__ = ["angle_of_the_gap"]
 

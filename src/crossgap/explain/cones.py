@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from crossgap import measure
 from crossgap.explain.finding import Finding
 from crossgap.explain.two_groups import TwoGroups
-from crossgap.explain.wording import stated
+from crossgap.results import told
 
 __all__ = ["cones"]
 
@@ -22,8 +22,8 @@ def cones(two: TwoGroups) -> Iterator[Finding]:
     yield Finding(
         name="cones",
         groups=two.names,
-        sentence=f"The offset follows from two means: that of {x} is {stated(lengths[0])} long and that of {y} "
-        f"{stated(lengths[1])} (0 spread all round, 1 one point: {shape}), at an angle of {angle:.0f} degrees.",
+        sentence=f"The offset follows from two means: that of {x} is {told(lengths[0])} long and that of {y} "
+        f"{told(lengths[1])} (0 spread all round, 1 one point: {shape}), at an angle of {angle:.0f} degrees.",
         value=cosine.value,
         interval=cosine.interval,
         evidence=(*lengths, cosine),

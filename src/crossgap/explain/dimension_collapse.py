@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from crossgap import measure
 from crossgap.explain.finding import Finding
 from crossgap.explain.two_groups import TwoGroups
-from crossgap.explain.wording import stated
+from crossgap.results import told
 
 __all__ = ["dimension_collapse"]
 
@@ -24,12 +24,17 @@ def dimension_collapse(two: TwoGroups, side: int) -> Iterator[Finding]:
         for quantile in (0.9, 0.99)
     ]
     rank = two.of_group(measure.entropy_rank, side, within=(1.0, float(most)))
-    few = (ratio.value or 0.0) < _FEW * even
     bound = f" (of at most {most} with {n} rows)" if n <= d else ""
+    if (ratio.value or 0.0) < _FEW * even:
+        claim = f"uses few of its {d} dimensions"
+    elif n <= d:  # rows that lie in at most n - 1 directions cannot show more
+        claim = f"spreads about as far as {n} rows can show, of {d} dimensions"
+    else:
+        claim = f"uses many of its {d} dimensions"
     yield Finding(
         name="dimension_collapse",
         groups=(name,),
-        sentence=f"{name} uses {'few' if few else 'many'} of its {d} dimensions: about {stated(ratio, 1)} directions "
+        sentence=f"{name} {claim}: about {told(ratio, 1)} directions "
         f"share its variance (participation ratio; {n} evenly spread rows: {even:.0f}), {counts[0].value:.0f} hold "
         f"90% of it and {counts[1].value:.0f} hold 99%{bound}.",
         value=ratio.value,

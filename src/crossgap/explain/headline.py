@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from crossgap import measure
 from crossgap.explain.finding import Finding
 from crossgap.explain.two_groups import TwoGroups
-from crossgap.explain.wording import percent, stated
+from crossgap.results import percent, told
 
 __all__ = ["headline"]
 
@@ -22,15 +22,15 @@ def headline(two: TwoGroups, findings: Sequence[Finding]) -> Finding:
         float(measure.centroid_distance_floor(*two.rows, x_items=two.items[0], y_items=two.items[1])),
     )
     size, chance = gap.value or 0.0, floor.value or 0.0
-    told = [f"{x} and {y} lie {stated(gap)} apart (chance alone {chance:.3f})"]
+    first = f"{x} and {y} lie {told(gap)} apart (chance alone {chance:.3f})"
     if size <= _CHANCE * chance:
-        told.append("no more than two samples of one distribution, so there is no offset to explain")
+        why = ["no more than two samples of one distribution, so there is no offset to explain"]
     else:
-        told += _origin(by_name)
+        why = _origin(by_name)
     return Finding(
         name="gap",
         groups=two.names,
-        sentence=": ".join([told[0], "; ".join(told[1:])]) + "." if len(told) > 1 else f"{told[0]}.",
+        sentence=f"{first}: {'; '.join(why)}." if why else f"{first}.",
         value=size,
         interval=gap.interval,
         evidence=(gap, floor),
@@ -45,15 +45,15 @@ _PARTS = {
 
 
 def _origin(found: dict[str, Finding]) -> list[str]:
-    told = []
+    why = []
     parts = [found[name] for name in _PARTS if name in found and found[name].value is not None]
     if len(parts) == len(_PARTS):
         parts.sort(key=lambda finding: -(finding.value or 0.0))
         shares = [f"{percent(part.value or 0.0)} {_PARTS[part.name]}" for part in parts]
-        told.append(f"the mean squared distance of partners is {', '.join(shares[:-1])} and {shares[-1]}")
+        why.append(f"the mean squared distance of partners is {', '.join(shares[:-1])} and {shares[-1]}")
     elif found["covariance_mismatch"].value is not None:
         share = 1 - found["covariance_mismatch"].value
-        told.append(
+        why.append(
             f"of the distance that can be told without pairs {percent(share)} is one constant offset and "
             f"{percent(1 - share)} {_PARTS['covariance_mismatch']}"
         )
@@ -62,5 +62,5 @@ def _origin(found: dict[str, Finding]) -> list[str]:
         m = int(rogue.evidence[0].options["coordinates"])
         d = int(rogue.evidence[0].options["d"])
         if any("removed" in evidence.options for evidence in rogue.evidence):
-            told.append(f"{m} of {d} coordinates carry {percent(rogue.value)} of the offset")
-    return told
+            why.append(f"{m} of {d} coordinates carry {percent(rogue.value)} of the offset")
+    return why

@@ -11,15 +11,16 @@ from crossgap.close.comparison import CandidateRow, Change, compare
 from crossgap.close.tasks import share_distance
 from crossgap.explain.finding import Finding
 from crossgap.explain.two_groups import TwoGroups
-from crossgap.explain.wording import percent, with_bounds
 from crossgap.measure.certainty import interval
-from crossgap.results import Measurement
+from crossgap.results import Measurement, percent, with_bounds
 
 __all__ = ["held_out_repair"]
 
 _FOLDS = 2
 _LIST = 10
 _NEAR_BLIND = 0.05  # of the corpus share: blind to modality, for practice
+_GONE = 0.1  # of the squared gap: what is left of it then orders no list
+_CHANCE = 1.5  # times the distance that chance alone gives
 _TOLD = {
     "centroid_distance": {},
     "alignment": {},
@@ -70,7 +71,7 @@ def _spread(
     within = {name: scores.scales(name)[name][1] for name in two.names}
     told = [f"those of two rows of {name} by {deviation:.3f}" for name, deviation in within.items()]
     shares = [
-        f"{change.groups[1]} in the top {_LIST} of {change.groups[0]} to {_share(_corpus_share(two), change.after)}"
+        f"{change.groups[1]} in the top {_LIST} of {change.groups[0]} to {_share(two, change, change.after)}"
         for change in (_one(row, "modality_share_excess", *way) for way in ((x, y), (y, x)))
     ]
     gains = [_one(row, "ndcg_at_k", name) for name in two.names]
@@ -126,21 +127,36 @@ def _told(two: TwoGroups, row: CandidateRow, bounds: tuple[float, float] | None,
     ]
     recalls = [_one(row, "recall_at_k", *way) for way in ((x, y), (y, x))]
     if all(change.after is not None for change in recalls):
-        ways = [f"{_signed(change)} from {change.before:.3f} ({' to '.join(change.groups)})" for change in recalls]
+        ways = [
+            f"{with_bounds(change.difference or 0.0, change.interval, sign=True)} from {change.before:.3f} "
+            f"({' to '.join(change.groups)})"
+            for change in recalls
+        ]
         told.append(f"changes recall@1 by {', '.join(ways)}")
     excess = [_one(row, "modality_share_excess", *way) for way in ((x, y), (y, x))]
-    share = _corpus_share(two)
     shares = [
-        f"{change.groups[1]} in the top {_LIST} of {change.groups[0]} from {_share(share, change.before)} to "
-        f"{_share(share, change.after)}"
+        f"{change.groups[1]} in the top {_LIST} of {change.groups[0]} from {_share(two, change, change.before)} to "
+        f"{_share(two, change, change.after)} (a blind search: {percent(_blind(two, change))})"
         for change in excess
     ]
-    told.append(f"takes {' and '.join(shares)} (a blind search: {percent(share)})")
+    told.append(f"takes {' and '.join(shares)}")
     partners = _one(row, "alignment", x, y)
     if partners.after is not None:
         told.append(f"and leaves partners at a mean squared distance of {partners.after:.3f} ({partners.before:.3f})")
-    blind = all(abs(change.after or 0.0) <= _NEAR_BLIND for change in excess)
-    return ", ".join(told) + ("." if blind else ". What still keeps the lists apart is no offset.")
+    if all(abs(change.after or 0.0) <= _NEAR_BLIND for change in excess):
+        return f"{', '.join(told)}."
+    return f"{', '.join(told)}. {_what_is_left(two, gap.before or 0.0, gap.after or 0.0)}"
+
+
+def _what_is_left(two: TwoGroups, before: float, after: float) -> str:
+    """Say whether what still keeps the lists apart may be an offset."""
+    chance = float(measure.centroid_distance_floor(*two.rows, x_items=two.items[0], y_items=two.items[1]))
+    if after <= _CHANCE * _FOLDS * chance:  # the means of both halves are uncertain, each by a root of two more
+        return "The gap left is within chance, so what still keeps the lists apart is no offset."
+    left = (after / before) ** 2 if before > 0 else 1.0
+    if left <= _GONE:
+        return f"Of the squared gap {percent(left)} is left, so what still keeps the lists apart is no offset."
+    return f"Of the squared gap {percent(left)} is left, which may still keep the lists apart."
 
 
 def _evidence(two: TwoGroups, name: str, row: CandidateRow) -> Iterator[Measurement]:
@@ -176,16 +192,11 @@ def _one(row: CandidateRow, name: str, *groups: str) -> Change:
     return found or Change(name=name, groups=groups, before=None, after=None, reason="it was not measured")
 
 
-def _corpus_share(two: TwoGroups) -> float:
-    """Share of the other group in what a row of a half can find, mean over both groups."""
-    n, m = (len(rows) / _FOLDS for rows in two.rows)
-    return (m / (n + m - 1) + n / (n + m - 1)) / 2
+def _blind(two: TwoGroups, change: Change) -> float:
+    """Share of the other group in what a row of one group can find in a half: that of a search blind to modality."""
+    sizes = {name: len(rows) / _FOLDS for name, rows in zip(two.names, two.rows, strict=True)}
+    return sizes[change.groups[1]] / (sum(sizes.values()) - 1)
 
 
-def _share(expected: float, excess: float | None) -> str:
-    return percent(min(1.0, max(0.0, expected + (excess or 0.0))))
-
-
-def _signed(change: Change) -> str:
-    told = f"{change.difference:+.3f}"
-    return told if change.interval is None else f"{told} [{change.interval[0]:+.3f}, {change.interval[1]:+.3f}]"
+def _share(two: TwoGroups, change: Change, excess: float | None) -> str:
+    return percent(min(1.0, max(0.0, _blind(two, change) + (excess or 0.0))))

@@ -5,8 +5,7 @@ from collections.abc import Iterator
 from crossgap import measure
 from crossgap.explain.finding import Finding
 from crossgap.explain.two_groups import TwoGroups
-from crossgap.explain.wording import percent, stated
-from crossgap.results import Measurement
+from crossgap.results import Measurement, percent, told
 
 __all__ = ["hubs"]
 
@@ -40,6 +39,6 @@ def hubs(two: TwoGroups) -> Iterator[Finding]:
 def _told(skew: Measurement, scores: measure.HubnessScores) -> str:
     queries, gallery = skew.groups
     return (
-        f"when {queries} searches {gallery} the skewness of how often a row is found is {stated(skew, 2)}, and the top "
+        f"when {queries} searches {gallery} the skewness of how often a row is found is {told(skew, 2)}, and the top "
         f"1% of rows take {percent(scores.top_hub_share)} of the places"
     )

@@ -7,10 +7,9 @@ import numpy as np
 from crossgap import measure
 from crossgap.explain.finding import Finding
 from crossgap.explain.two_groups import TwoGroups
-from crossgap.explain.wording import percent, stated
 from crossgap.geometry.rows import unit_rows
 from crossgap.measure.participation_ratio import participation_ratio_of
-from crossgap.results import Measurement
+from crossgap.results import Measurement, percent, told
 
 __all__ = ["constancy", "noise_shape"]
 
@@ -36,7 +35,7 @@ def constancy(two: TwoGroups) -> Iterator[Finding]:
     yield Finding(
         name="constancy",
         groups=two.names,
-        sentence=f"Single pairs do not share one gap vector: the gaps of two pairs have a cosine of {stated(single)} "
+        sentence=f"Single pairs do not share one gap vector: the gaps of two pairs have a cosine of {told(single)} "
         f"(1 would be one constant vector){averaged}.",
         value=single.value,
         interval=single.interval,
@@ -54,7 +53,7 @@ def noise_shape(two: TwoGroups) -> Iterator[Finding]:
         name="noise_shape",
         groups=two.names,
         sentence=f"The noise between partners is {_roundness(profile.participation_ratio, even)}: it lies in about "
-        f"{stated(spread, 1)} of {d} directions (participation ratio; round noise of {n} pairs: {even:.0f}), the "
+        f"{told(spread, 1)} of {d} directions (participation ratio; round noise of {n} pairs: {even:.0f}), the "
         f"strongest {profile.top_over_mean:.1f} times the mean. Coordinate by coordinate it is {_normality(profile)}, "
         f"with a standard deviation of {profile.nu:.4f}; the corruption of {_CORRUPTION:.4f} that text-only training "
         f"adds is {_CORRUPTION / profile.nu:.1f} times that.",

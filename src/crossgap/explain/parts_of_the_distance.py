@@ -9,9 +9,8 @@ from crossgap.errors import DegenerateError
 from crossgap.explain.finding import Finding
 from crossgap.explain.gap_parts import GapParts, gap_parts
 from crossgap.explain.two_groups import TwoGroups
-from crossgap.explain.wording import percent
 from crossgap.measure.certainty import as_numbers
-from crossgap.results import Measurement
+from crossgap.results import Measurement, percent
 
 __all__ = ["PARTS", "covariance_without_pairs", "parts_of_the_distance"]
 

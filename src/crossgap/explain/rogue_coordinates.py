@@ -7,9 +7,8 @@ import numpy as np
 from crossgap import measure
 from crossgap.explain.finding import Finding
 from crossgap.explain.two_groups import TwoGroups
-from crossgap.explain.wording import percent, stated
 from crossgap.measure.gap_energy_ratio import check_gap
-from crossgap.results import Measurement
+from crossgap.results import Measurement, percent, told
 
 __all__ = ["rogue_coordinates"]
 
@@ -36,20 +35,20 @@ def rogue_coordinates(two: TwoGroups) -> Iterator[Finding]:
     d = two.dimension
     usual = max(1, round(_BY_CHANCE * d))
     names = ", ".join(str(k) for k in order[: min(m, 5)]) + (", ..." if m > 5 else "")
-    told = (
+    sentence = (
         f"{m} of {d} coordinates ({names}) carr{'ies' if m == 1 else 'y'} {percent(share.value or 0.0)} of the squared "
         f"offset; in a random direction half of it takes about {usual}."
     )
     removed: list[Measurement] = []
     if m < d and (_FEW * m <= usual or (m == 1 and carried[0] >= _ALONE)):
         removed = list(_without(two, order[:m]))
-        told += f" {_removal(two, removed)}"
+        sentence += f" {_removal(two, removed)}"
     else:
-        told += " So no few coordinates make the gap."
+        sentence += " So no few coordinates make the gap."
     yield Finding(
         name="rogue_coordinates",
         groups=two.names,
-        sentence=told,
+        sentence=sentence,
         value=share.value,
         interval=share.interval,
         evidence=(share, *shares, *removed),
@@ -66,13 +65,14 @@ def _without(two: TwoGroups, gone: np.ndarray) -> Iterator[Measurement]:
     yield two.number_of("centroid_distance", values, within=(0.0, 2.0), removed=removed)
     if two.unpaired is not None:
         return
-    for way in (slice(None), slice(None, None, -1)):
-        names, items = two.names[way], two.items[way]
-        weights = None if two.weights is None else two.weights[way][0]
-        found = []
-        for rows in (two.rows[way], cut[way]):
-            ranks = measure.retrieval_ranks(rows[0], rows[1], query_items=items[0], gallery_items=items[1])
-            found.append(np.atleast_1d(np.asarray(ranks.recall_at_k(1, weights))))
+    x_items, y_items = two.items
+    both = [
+        measure.retrieval_ranks_both(rows[0], rows[1], x_items=x_items, y_items=y_items) for rows in (two.rows, cut)
+    ]
+    for turned, ranks in enumerate(zip(*both, strict=True)):
+        names = two.names[::-1] if turned else two.names
+        weights = None if two.weights is None else two.weights[turned]
+        found = [np.atleast_1d(np.asarray(places.recall_at_k(1, weights))) for places in ranks]
         yield two.number_of("recall_at_k", found[0], *names, within=(0.0, 1.0), k=1)
         yield two.number_of("recall_at_k", found[1], *names, within=(0.0, 1.0), k=1, removed=removed)
         yield two.number_of("recall_at_k", found[1] - found[0], *names, k=1, removed=removed, change=True)
@@ -80,11 +80,11 @@ def _without(two: TwoGroups, gone: np.ndarray) -> Iterator[Measurement]:
 
 def _removal(two: TwoGroups, removed: list[Measurement]) -> str:
     before, after = removed[:2]
-    told = f"Without them the gap falls from {stated(before)} to {stated(after)}"
+    fall = f"Without them the gap falls from {told(before)} to {told(after)}"
     changes = [found for found in removed if found.options.get("change")]
     if not changes:
-        return f"{told}."
+        return f"{fall}."
     x, y = two.names
     ways = (f"{x} to {y}", f"{y} to {x}")
-    parts = [f"{stated(found)} ({way})" for found, way in zip(changes, ways, strict=True)]
-    return f"{told}, and recall@1 changes by {', '.join(parts)}."
+    parts = [f"{told(found, sign=True)} ({way})" for found, way in zip(changes, ways, strict=True)]
+    return f"{fall}, and recall@1 changes by {', '.join(parts)}."

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from crossgap import measure
 from crossgap.explain.finding import Finding
 from crossgap.explain.two_groups import TwoGroups
-from crossgap.explain.wording import percent
+from crossgap.results import percent
 
 __all__ = ["temperature_and_rest"]
 

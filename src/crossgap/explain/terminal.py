@@ -5,7 +5,7 @@ import textwrap
 from collections.abc import Iterator
 
 from crossgap.explain.finding import Explanation, Finding
-from crossgap.explain.wording import with_bounds
+from crossgap.results import with_bounds
 
 __all__ = ["lines"]
 

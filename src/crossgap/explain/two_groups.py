@@ -10,7 +10,7 @@ import numpy as np
 from crossgap.data.embeddings import Embeddings
 from crossgap.errors import DegenerateError
 from crossgap.geometry.rows import materialise
-from crossgap.measure.certainty import LEAST_ITEMS, as_numbers, bootstrap_weights, interval
+from crossgap.measure.certainty import LEAST_ITEMS, as_numbers, interval, plain_and_drawn
 from crossgap.results import Measurement
 
 __all__ = ["Bounds", "TwoGroups"]
@@ -75,11 +75,7 @@ class TwoGroups:
     @cached_property
     def counts(self) -> np.ndarray | None:
         """Bootstrap counts of the items, each once in the first column; None for no intervals."""
-        items = self._codes.count
-        if not self.replicates or items < LEAST_ITEMS:
-            return None
-        drawn = bootstrap_weights(items, self.replicates, seed=self.seed)
-        return np.concatenate([np.ones((items, 1), dtype=drawn.dtype), drawn], axis=1)
+        return plain_and_drawn(self._codes.count, self.replicates, seed=self.seed)
 
     @property
     def weights(self) -> tuple[np.ndarray, np.ndarray] | None:

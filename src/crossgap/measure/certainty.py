@@ -69,6 +69,18 @@ def bootstrap_weights(items: int, replicates: int = 200, *, seed: int = 0) -> np
     return counts
 
 
+def plain_and_drawn(items: int, replicates: int, *, seed: int) -> np.ndarray | None:
+    """Counts of items (items, 1 + replicates), each once in the first column, for a value and its replicates at once.
+
+    None where there are no intervals: no replicates, or fewer than 10 items.
+    """
+    if not replicates or items < LEAST_ITEMS:
+        return None
+    counts = np.ones((items, 1 + replicates), dtype=np.uint8)
+    draw_counts(counts[:, 1:], seed=seed)
+    return counts
+
+
 def draw_counts(counts: np.ndarray, *, seed: int) -> None:
     """Fill (items, replicates) with Poisson counts of mean 1, some thousand items at a time."""
     rng, table = np.random.default_rng(seed), _poisson_table()

@@ -96,6 +96,19 @@ def hubness(
     return weights_like(_skewness(counts), wide(queries[:1]))
 
 
+def hubness_of_lists(found: np.ndarray, rows: int) -> float:
+    """``hubness`` of lists that were found already: numbers of gallery rows (n, k), of so many rows in all.
+
+    Raises
+    ------
+    DegenerateError
+        If every gallery row is found equally often.
+    """
+    counts = np.bincount(found.ravel(), minlength=rows).astype(np.float64)
+    _check_spread(counts)
+    return float(_skewness(counts))
+
+
 def hubness_gini(
     queries: Rows,
     gallery: Rows | None = None,

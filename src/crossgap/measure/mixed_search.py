@@ -31,6 +31,8 @@ class MixedSearch:
         For each query and place (n, k): the number of the group in ``names``, and the row in it.
     cosine
         Cosine at each place (n, k); descending unless the groups were merged by ``scales``.
+    nearest
+        For each group the rows of highest cosine (n, k, or all of a smaller group), from which the lists were merged.
     """
 
     names: tuple[str, ...]
@@ -39,6 +41,7 @@ class MixedSearch:
     group: np.ndarray
     row: np.ndarray
     cosine: np.ndarray
+    nearest: tuple[np.ndarray, ...] = ()
 
     def modality_share(self, modality: str, weights: Any = None) -> np.ndarray:
         """Share of the places that rows of one modality take, mean over queries."""
@@ -207,4 +210,5 @@ def mixed_search(
         group=group[order],
         row=np.take_along_axis(row, order, 1),
         cosine=np.take_along_axis(cosine, order, 1),
+        nearest=tuple(one.rows for one in found),
     )

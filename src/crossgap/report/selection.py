@@ -8,7 +8,7 @@ import numpy as np
 
 from crossgap import measure
 from crossgap.data.embeddings import Embeddings
-from crossgap.measure.certainty import LEAST_ITEMS, draw_counts
+from crossgap.measure.certainty import plain_and_drawn
 
 __all__ = ["Selection", "Settings", "item_counts"]
 
@@ -120,10 +120,8 @@ def item_counts(items: int, settings: Settings) -> np.ndarray | None:
 
     Selections of equally many items share one table.
     """
-    if settings.replicates == 0 or items < LEAST_ITEMS:
-        return None
-    replicates = min(settings.replicates, max(_FEWEST_REPLICATES, _MOST_COUNTS // items))
-    counts = np.ones((items, 1 + replicates), dtype=np.uint8)
-    draw_counts(counts[:, 1:], seed=settings.seed)
-    counts.flags.writeable = False
+    replicates = min(settings.replicates, max(_FEWEST_REPLICATES, _MOST_COUNTS // max(1, items)))
+    counts = plain_and_drawn(items, replicates, seed=settings.seed)
+    if counts is not None:
+        counts.flags.writeable = False
     return counts

@@ -85,13 +85,18 @@ def _tables(rows: Sequence[Measurement], width: int, everything: bool) -> Iterat
             interval = "" if row.interval is None else f"[{_number(row.interval[0])}, {_number(row.interval[1])}]"
             cells.append((f"  {_label(row)}", _where(row), _number(row.value), interval))
     widths = [max((len(row[i]) for row in cells if not isinstance(row, str)), default=0) for i in range(4)]
+    narrow = sum(widths) + 6 > width
     for row in cells:
         if isinstance(row, str):
             yield ""
             yield row
-        else:
-            first, second, third, last = row
-            yield f"{first:<{widths[0]}}  {second:<{widths[1]}}  {third:>{widths[2]}}  {last}".rstrip()
+            continue
+        first, *rest = row
+        if narrow:
+            yield first
+            first, widths[0] = "", 2
+        second, third, last = rest
+        yield f"{first:<{widths[0]}}  {second:<{widths[1]}}  {third:>{widths[2]}}  {last}".rstrip()
     if everything and in_file_only:
         yield ""
         yield from textwrap.wrap(f"With -o, the file also holds: {', '.join(sorted(in_file_only))}.", width)

@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Iterator
 
 from crossgap.report.gap_report import GapReport
-from crossgap.results import Measurement
+from crossgap.results import Measurement, told
 
 __all__ = ["group_pairs", "headline", "verdicts"]
 
@@ -28,15 +28,15 @@ def headline(report: GapReport, x: str, y: str) -> str:
         return ""
     floor = report.value("centroid_distance_floor", x, y)
     if floor is None:  # only some quantities were asked for
-        return f"{x} and {y}: centroid distance {_with_interval(distance)}."
-    told, separate = _told_apart(report, x, y)
-    size = f"centroid distance {_with_interval(distance)}, chance alone {floor:.3f}"
+        return f"{x} and {y}: centroid distance {told(distance)}."
+    apart, separate = _told_apart(report, x, y)
+    size = f"centroid distance {told(distance)}, chance alone {floor:.3f}"
     if not _has_offset(report, x, y):
         but = ", yet they differ in shape" if separate else ""
-        return f"{x} and {y} show no offset beyond chance{but}: {size}{told}."
-    overlapping = "an offset, but overlapping groups" if told else "an offset"
+        return f"{x} and {y} show no offset beyond chance{but}: {size}{apart}."
+    overlapping = "an offset, but overlapping groups" if apart else "an offset"
     kind = "a clear modality gap" if separate else overlapping
-    return f"{x} and {y} show {kind}: {size}{told}."
+    return f"{x} and {y} show {kind}: {size}{apart}."
 
 
 def _told_apart(report: GapReport, x: str, y: str) -> tuple[str, bool]:
@@ -69,16 +69,6 @@ def verdicts(report: GapReport, x: str, y: str) -> Iterator[str]:
         yield from _mixed(report, queries, other)
     yield from _retrieval(report, x, y)
     yield from _nature(report, x, y)
-
-
-def _with_interval(found: Measurement, digits: int = 3) -> str:
-    """Write a value with its interval."""
-    if found.value is None:
-        return "-"
-    text = f"{found.value:.{digits}f}"
-    if found.interval is not None:
-        text += f" [{found.interval[0]:.{digits}f}, {found.interval[1]:.{digits}f}]"
-    return text
 
 
 def _scores(report: GapReport, x: str, y: str) -> Iterator[str]:
@@ -127,8 +117,8 @@ def _threshold(report: GapReport, queries: str, gallery: str) -> Iterator[str]:
     )
     if precision is not None and recall is not None and precision.value is not None and recall.value is not None:
         yield (
-            f"Threshold, {searched}: keep cosines from {_with_interval(cut)}; on rows held out that gives precision "
-            f"{_with_interval(precision, 2)} (asked: {asked:.2f}) and finds {recall.value:.0%} of the matches."
+            f"Threshold, {searched}: keep cosines from {told(cut)}; on rows held out that gives precision "
+            f"{told(precision, 2)} (asked: {asked:.2f}) and finds {recall.value:.0%} of the matches."
         )
 
 
@@ -147,7 +137,7 @@ def _mixed(report: GapReport, queries: str, other: str) -> Iterator[str]:
     if sum(share.options["corpus"].values()) <= _LISTS * k:  # then its shares say little
         return
     ndcg = report.find("ndcg_at_k", queries)
-    quality = f", NDCG@{k} {_with_interval(ndcg)}" if ndcg is not None and ndcg.value is not None else ""
+    quality = f", NDCG@{k} {told(ndcg)}" if ndcg is not None and ndcg.value is not None else ""
     sentence = (
         f"Mixed index, {queries} searching everything: {other} fills {share.value:.1%} of the top {k} and "
         f"{expected:.1%} of the corpus{quality}"
@@ -155,9 +145,12 @@ def _mixed(report: GapReport, queries: str, other: str) -> Iterator[str]:
     low, high = share.interval or (share.value, share.value)
     if high < expected and share.value < (1 - _NOTICEABLE) * expected:
         if _has_offset(report, *_in_order(report, queries, other)):
-            yield f"{sentence}: {other} is hidden. This is the task for which to close the gap."
+            yield f"{sentence}: {other} is hidden. This is the task for which to close the gap (crossgap close)."
         else:
-            yield f"{sentence}: {other} is hidden, but not by an offset, so moving the centres will not help."
+            yield (
+                f"{sentence}: {other} is hidden, but not by an offset, so moving the centres will not help (crossgap "
+                f"explain takes apart what else there is)."
+            )
     elif low > expected and share.value > (1 + _NOTICEABLE) * expected:
         yield f"{sentence}: {other} is favoured."
     else:
@@ -178,11 +171,12 @@ def _retrieval(report: GapReport, x: str, y: str) -> Iterator[str]:
     for queries, gallery in ((x, y), (y, x)):
         found = report.find("recall_at_k", queries, gallery, k=1)
         if found is not None and found.value is not None:
-            parts.append(f"{queries} to {_gallery(found, gallery)} {_with_interval(found)}")
+            parts.append(f"{queries} to {_gallery(found, gallery)} {told(found)}")
     if parts:
         yield (
             f"Retrieval across, recall@1: {', '.join(parts)}. All candidates of such a search come from one group, so "
-            f"the gap hides none of them; close it for this only if a test on held-out pairs gains."
+            f"the gap hides none of them; close it for this only if held-out pairs gain (crossgap close --score "
+            f"recall tells)."
         )
 
 
@@ -190,7 +184,7 @@ def _nature(report: GapReport, x: str, y: str) -> Iterator[str]:
     ratio = report.find("gap_energy_ratio", x, y)
     if ratio is not None and ratio.value is not None:
         yield (
-            f"Nature: {_with_interval(ratio)} of the mean squared pair distance is one constant offset, which a "
+            f"Nature: {told(ratio)} of the mean squared pair distance is one constant offset, which a "
             f"translation can take away; the rest is noise between partners."
         )
     elif ratio is not None:

@@ -183,9 +183,7 @@ def _judged(
     """Yield what each closer does, or why it could not be tried; first what there was before."""
     from crossgap.close.comparison import compare
 
-    compared = compare(
-        found, closers, folds=_FOLDS, replicates=0, seed=seed, quantities=_QUANTITIES, progress=progress
-    )
+    compared = compare(found, closers, folds=_FOLDS, replicates=0, seed=seed, quantities=_QUANTITIES, progress=progress)
     tried = [row for row in compared.rows if row.reason is None]
     if tried:
         yield NONE, dict(_numbers(found, tried[0], "before"))

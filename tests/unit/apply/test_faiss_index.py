@@ -288,6 +288,37 @@ def test_what_an_earlier_run_wrote_is_used_or_made_anew(apply, place):
         apply(_index("HNSW8"), _closer(renormalise=False))
 
 
+def test_a_kill_before_a_new_index_is_there_never_takes_an_older_one_for_it(apply, place, monkeypatch):
+    """The note of a run that writes anew must not make the index of an earlier run its own."""
+    apply(_index())
+    other = _closer(renormalise=False)
+
+    def killed(index, path):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(faiss, "write_index", killed)
+        with pytest.raises(KeyboardInterrupt):
+            apply_to_store(other, str(place / "photos.faiss"), groups_file=str(place / "groups.txt"), restart=True)
+    assert apply(closer=other).written == N
+    found = _read(place / "photos_closed.faiss")[1].reconstruct_n(0, N)
+    np.testing.assert_array_equal(found, other.transform(_rows(), groups=GROUPS))
+
+
+@pytest.mark.parametrize("written_anew", [False, True])
+def test_the_old_index_always_has_a_place_to_go(apply, place, written_anew):
+    """A file of that name that is not the old index would be taken for it, and the old one be lost."""
+    (place / "photos.faiss.before").write_bytes(b"mine")
+    if written_anew:
+        apply(_index())
+    before = sorted(path.name for path in place.iterdir())
+    with pytest.raises(ValueError, match=r"before' exists and is not '.*photos.faiss' under a second name, so the old"):
+        apply(None if written_anew else _index(), switch=True)
+    assert sorted(path.name for path in place.iterdir()) == sorted({*before, "photos.faiss"})
+    assert (place / "photos.faiss.before").read_bytes() == b"mine"
+    np.testing.assert_array_equal(_read(place / "photos.faiss")[1].reconstruct_n(0, N), _rows())
+
+
 def test_files_of_others_are_left_alone(apply, place):
     (place / "photos_closed.faiss").write_bytes(b"mine")
     for restart in (False, True):

@@ -403,6 +403,32 @@ def test_a_run_killed_between_the_name_and_the_end(tmp_path, closer, folder, mon
     assert not [name for name in _left(tmp_path) if name.startswith(".")]
 
 
+def test_an_output_that_was_replaced_since_is_not_taken_for_the_one_that_was_written(tmp_path, closer, monkeypatch):
+    np.save(tmp_path / "in.npy", _rows(1000))
+    plan = plan_files(closer, [f"image={tmp_path}/in.npy"], tmp_path / "out.npy")
+    with monkeypatch.context() as patched:
+        patched.setattr(files.Journal, "remove", lambda journal: None)
+        apply_to_files(plan)
+    (tmp_path / "out.npy").write_bytes(b"another")
+    record = apply_to_files(plan)
+    assert (record.resumed_from, record.bytes) == (0, np.load(tmp_path / "out.npy").nbytes + 128)
+    assert _left(tmp_path) == ["in.npy", "out.npy"]
+
+
+def test_a_source_that_changes_while_it_is_read(tmp_path, closer):
+    np.save(tmp_path / "in.npy", _rows(1000))
+    plan = plan_files(closer, [f"image={tmp_path}/in.npy"], tmp_path / "out.npy")
+
+    def change(done: int, total: int, text: str) -> None:
+        if done == 500:
+            np.save(tmp_path / "in.npy", _rows(1000, 5))
+
+    with pytest.raises(ValueError, match=r"in.npy' has changed while it was read, so what was made of it is removed"):
+        apply_to_files(plan, progress=change)
+    assert _left(tmp_path) == ["in.npy"]
+    assert apply_to_files(plan).resumed_from == 0
+
+
 def test_restart_forgets(tmp_path, closer):
     np.save(tmp_path / "in.npy", _rows(1000))
     plan = plan_files(closer, [f"image={tmp_path}/in.npy"], tmp_path / "out.npy")

@@ -1,5 +1,7 @@
 """The journal of a run: what it remembers, whom it lets in, and what it makes of a line that was cut."""
 
+import errno
+import io
 import json
 import os
 import subprocess
@@ -31,6 +33,21 @@ def _stopped(open_journal, tmp_path, entries=({"file": 0, "rows": 5},)):
     journal = open_journal()
     journal.add(list(entries))
     journal.close()
+
+
+def test_a_full_disk_leaves_no_journal_and_no_second_error(open_journal, tmp_path, monkeypatch):
+    """What could not be written must not be tried again on closing, which would hide the first error."""
+
+    def full(self, data):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    class Full(io.FileIO):
+        write = full
+
+    monkeypatch.setattr("crossgap.apply.journal.io.FileIO", Full)
+    with pytest.raises(OSError, match="No space left"):
+        open_journal()
+    assert not list(tmp_path.iterdir())
 
 
 def test_entries_are_there_again(open_journal, tmp_path):

@@ -193,7 +193,8 @@ def test_named_vectors_others_and_ids():
         models.PointStruct(id=ids[3], vector={"clip": rows[30]}, payload={"kind": "caption", "role": "query"}),
     ]
     client.upsert("shop", points)
-    options = {"group_field": "kind", "aliases": {"photo": "image", "caption": "text"}, "vector": "clip"}
+    options = {"group_field": "kind", "vector": "clip"}
+    options |= {"aliases": {"photo": "image", "caption": "text", "caption/query": "text"}}
     record = _apply(client, "shop", **options)
     assert (record.groups, record.zero_rows, record.missing_rows) == ({"image": 2, "text": 2}, 1, 1)
     closer = _closer()
@@ -215,7 +216,7 @@ def test_named_vectors_others_and_ids():
     client.close()
 
 
-def test_modality_and_role_is_looked_for_first():
+def test_modality_and_role():
     rows = _rows()
     groups = ["image"] * 20 + ["text/query"] * 20 + ["text/document"] * 20
     closer = MeanRemoval().fit(rows, groups=groups)
@@ -399,6 +400,8 @@ def test_settings_and_indexes_of_a_server_are_copied(client, monkeypatch):
             "tags": models.PayloadIndexInfo(data_type=models.PayloadSchemaType.KEYWORD, points=N),
             "n": models.PayloadIndexInfo(data_type=models.PayloadSchemaType.INTEGER, params=params, points=N),
         }
+        if name != "photos":
+            info.payload_schema = dict(list(info.payload_schema.items())[: len(indexed)])
         return info
 
     monkeypatch.setattr(client, "get_collection", told)
@@ -416,6 +419,11 @@ def test_settings_and_indexes_of_a_server_are_copied(client, monkeypatch):
     assert [key for key, _ in indexed] == ["tags", "n"]
     assert indexed[0][1] == models.PayloadSchemaType.KEYWORD
     assert indexed[1][1].lookup is True
+    indexed.pop()  # as if a run had been stopped before the second
+    assert _apply(client).resumed_from == N
+    assert [key for key, _ in indexed] == ["tags", "n"]
+    assert _apply(client).resumed_from == N
+    assert len(indexed) == 2
 
 
 # a client that finds its folder locked leaves the file of the lock open

@@ -67,6 +67,26 @@ def test_it_reads_back_as_it_was(dtype, kind, place, rng):
         assert found.read_row_group(number).equals(table.slice(first, size))
 
 
+def test_row_groups_beyond_four_gigabytes(tmp_path, rng):
+    """Offsets that no 32 bits hold, in a file with a hole."""
+    vectors = rng.standard_normal((40, 3)).astype(np.float32)
+    table = _table(vectors, pa.list_(pa.float32(), 3), 1)
+    encoder = RowGroupBytes(table.schema, {})
+    starts, row_groups = [len(MAGIC), 5 << 30], []
+    with open(tmp_path / "far.parquet", "wb") as file:
+        file.write(MAGIC)
+        for number, start in enumerate(starts):
+            rows = slice(20 * number, 20 * number + 20)
+            pieces, row_group = encoder.encode(vectors[rows], table.drop_columns(["vector"]).slice(20 * number, 20))
+            row_groups.append(shifted(row_group, start - len(MAGIC)))
+            file.seek(start)
+            file.writelines(pieces)
+        file.write(footer_bytes(encoder.footer(), row_groups, 40))
+    found = pq.ParquetFile(tmp_path / "far.parquet")
+    assert found.metadata.row_group(1).column(0).data_page_offset >= 5 << 30
+    assert found.read().equals(table)
+
+
 def test_other_readers_agree(tmp_path, rng):
     """pyarrow's dataset reader plans by what the footer says of offsets and sizes."""
     import pyarrow.dataset as ds

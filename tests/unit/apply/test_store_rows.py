@@ -24,9 +24,8 @@ def _task(**options):
         ("text", None, {}, "text"),
         ("text", "", {}, "text"),
         ("text", "query", {}, "text/query"),
-        ("text", "document", {}, "text"),  # the closer knows the modality only
+        ("text", "document", {"text/document": "text"}, "text"),
         ("photo", None, {"photo": "image"}, "image"),
-        ("photo", "big", {"photo": "image"}, "image"),
         ("text", "query", {"text/query": "image"}, "image"),
         ("image", None, {"image": "text"}, "text"),  # an alias goes first
         (3, None, {"3": "text"}, "text"),
@@ -37,7 +36,9 @@ def test_the_group_of_a_row(name, role, aliases, expected):
 
 
 def test_a_group_that_is_unknown():
-    for name, role, said in (("audio", "x", "audio/x"), ("audio", None, "audio"), (None, "query", "")):
+    """The modality alone does not stand for a role that the closer does not know, nor does an alias of it."""
+    unknown = [("audio", "x", "audio/x"), ("audio", None, "audio"), (None, "query", ""), ("text", "big", "text/big")]
+    for name, role, said in unknown:
         with pytest.raises(LookupError) as caught:
             GroupNames(_task()).find(name, role)
         assert caught.value.args == (said,)
@@ -48,8 +49,8 @@ def test_counts_come_in_the_order_of_the_closer():
     task = _task(keep_others=True)
     counts = {("text", None): 3, ("audio", None): 4, ("image", None): 1, ("text", "other"): 2}
     groups, kept = count_groups(counts, GroupNames(task), task, where="it")
-    assert list(groups.items()) == [("image", 1), ("text", 5)]
-    assert kept == 4
+    assert list(groups.items()) == [("image", 1), ("text", 3)]
+    assert kept == 6
 
 
 def test_the_commonest_unknown_group_is_named():
@@ -61,6 +62,26 @@ def test_the_commonest_unknown_group_is_named():
         count_groups(counts, GroupNames(task), task, where="it")
     with pytest.raises(ValueError, match="2 rows are without 'kind'"):
         count_groups({(None, None): 2}, GroupNames(task), task, where="it")
+
+
+def test_the_alias_that_may_be_meant_is_named():
+    task = _task()
+    for said, proposed in (("text/document", "text"), ("audio", "image")):
+        name, _, role = said.partition("/")
+        with pytest.raises(ValueError, match=f"group '{said}'.* for example --as {said}={proposed} "):
+            count_groups({(name, role): 2}, GroupNames(task), task, where="it")
+
+
+def test_an_alias_that_names_no_row():
+    task = _task(aliases={"phto": "image"}, keep_others=True)
+    with pytest.raises(ValueError, match="it: there is no group 'phto' to treat as 'image'; it holds photo, text"):
+        count_groups({("photo", None): 2, ("text", ""): 1}, GroupNames(task), task, where="it")
+
+
+def test_nothing_would_be_moved():
+    task = _task(keep_others=True)
+    with pytest.raises(ValueError, match=r"no row is of a group that the closer knows .* so nothing would be moved"):
+        count_groups({("photo", None): 2}, GroupNames(task), task, where="it")
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])

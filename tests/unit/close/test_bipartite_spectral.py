@@ -190,3 +190,12 @@ def test_affinities_of_a_lower_rank():
     X = np.repeat(np.eye(2), 5, axis=0)
     with pytest.raises(DegenerateError, match="have only 1 directions beside the first, but dimensions is 3"):
         BipartiteSpectral(dimensions=3).fit(np.concatenate([X, X]), groups=np.repeat(["a", "b"], 10))
+
+
+def test_a_temperature_at_which_a_row_is_alike_to_nothing_is_refused(rng):
+    X, groups = rng.normal(size=(40, 4)), ["image"] * 20 + ["text"] * 20
+    with pytest.raises(DegenerateError, match=r"but at 0\.0001 one has none that can be told from zero"):
+        BipartiteSpectral(dimensions=2, temperature=0.0001).fit(X, groups=groups)
+    with pytest.raises(ValueError, match=r"dimensions must be at least 1, but it is 2\.5; give a whole number"):
+        BipartiteSpectral(dimensions=2.5).fit(X, groups=groups)
+    assert BipartiteSpectral(dimensions=2.0).fit(X, groups=groups).singular_values_.shape == (2,)

@@ -123,3 +123,9 @@ def test_figures_on_real_pairs(judged):
     inside, outside = judged(CanonicalMap())
     np.testing.assert_allclose(inside, [0.0099, 0.8958, 0.980, 0.972], atol=3e-3)
     np.testing.assert_allclose(outside, [0.081, 0.483, 0.350, 0.354], atol=5e-3)
+
+
+def test_dimensions_that_are_no_number_are_refused(rng):
+    X = rng.normal(size=(40, 4))
+    with pytest.raises(ValueError, match="dimensions must be a whole number from 1 to the 4 dimensions"):
+        CanonicalMap(dimensions=float("nan")).fit(X, groups=["image"] * 20 + ["text"] * 20)

@@ -12,6 +12,7 @@ from crossgap.close.mean_removal import MeanRemoval
 from crossgap.close.memory_projection import MemoryProjection
 from crossgap.close.procrustes import Procrustes
 from crossgap.close.purpose_scores import SCORES
+from crossgap.close.score_standardisation import ScoreStandardisation
 from crossgap.close.standardisation import Standardisation
 from crossgap.close.tasks import CLOSE, NOT_ENOUGH
 from crossgap.close.translation import Translation
@@ -64,6 +65,39 @@ def test_none_wins_where_there_is_no_gap(simple):
     assert "all of that interval would have to lie above 0" in choice.why
     assert choice.judged in simple
     assert choice.verdicts
+
+
+@pytest.mark.parametrize("score", ["mixed-ndcg", "mixed-fairness", "recall", "alignment"])
+def test_rounding_is_a_tie(score):
+    """Standardised scores move no row: what float32 rows change when they are brought to length 1 twice is nothing."""
+    rng = np.random.default_rng(1000)
+    shared = rng.normal(size=(150, 24))
+    rows = [(shared + 0.8 * rng.normal(size=(150, 24))).astype(np.float32) for _ in range(2)]
+    e = Embeddings.from_arrays(image=rows[0], text=rows[1])
+    choice = choose(e, candidates={"scores": ScoreStandardisation()}, score=score, **FAST)
+    assert choice.chosen == "none"
+    if score in ("recall", "alignment"):
+        assert choice.trials[0].difference == 0
+
+
+@pytest.mark.parametrize("paired", [True, False])
+def test_shares_that_are_fair_already_are_not_made_fairer(paired):
+    rng = np.random.default_rng(0)
+    shared = rng.normal(size=(300, 24))
+    rows = [(shared + 0.8 * rng.normal(size=(300, 24))).astype(np.float32) for _ in range(2)]
+    e = Embeddings.from_arrays(image=rows[0], text=rows[1] if paired else rng.permutation(rows[1])[:280])
+    closers = {"mean-removal": MeanRemoval(), "scores": ScoreStandardisation(), "standardisation": Standardisation()}
+    choice = choose(e, candidates=closers, score="mixed-fairness", **FAST)
+    assert choice.chosen == "none"
+    assert "none is within 0.05 of the shares in the corpus, which is fair enough" in choice.trials[0].sentence
+
+
+def test_a_group_of_one_row_or_of_rows_of_zeros_is_not_enough_data(simple):
+    one = Embeddings.from_arrays(image=np.random.default_rng(0).normal(size=(40, 8)), text=np.ones((1, 8)))
+    assert choose(one, candidates=simple, **FAST).verdicts[0].verdict == NOT_ENOUGH
+    x = np.random.default_rng(0).normal(size=(30, 8))
+    zeros = np.where(np.arange(30)[:, None] < 18, 0.0, x)
+    assert choose(Embeddings.from_arrays(image=x, text=zeros), candidates=simple, **FAST).comparison is None
 
 
 def test_ties_go_to_the_first():

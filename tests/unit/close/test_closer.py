@@ -12,7 +12,7 @@ from sklearn.pipeline import Pipeline
 
 import crossgap
 from crossgap.close.affine_step import AffineStep
-from crossgap.close.closer import Calibration, Closer, LinearCloser
+from crossgap.close.closer import Calibration, Closer, LinearCloser, is_whole_number
 from crossgap.close.mean_removal import MeanRemoval
 from crossgap.close.moments import MomentCloser
 from crossgap.close.translation import Translation
@@ -287,3 +287,57 @@ def test_in_a_grid_search_over_groups(labelled):
         assert none < 0.9 < whole
         assert search.best_params_["close__strength"] > 0
         assert search.best_estimator_.predict(X, groups=groups).shape == (120,)
+
+
+def test_rows_of_zeros_leave_the_pairs_of_the_others_as_they_are(rng):
+    """Image 3 and text 9 are lost: both groups have one row fewer, and row i still pairs with row i."""
+    image = rng.normal(size=(30, 6))
+    text = image + 0.0
+    image[3], text[9] = 0.0, 0.0
+    with pytest.warns(UserWarning, match="are all zeros"):
+        seen = _Recorder().fit(np.concatenate([image, text]), groups=["image"] * 30 + ["text"] * 30).seen_
+    x, y = seen.pairs("image", "text")
+    assert len(x) == 28
+    assert np.array_equal(x, y)
+    assert seen.common_items("image", "text") == 28
+    with pytest.warns(UserWarning, match="are all zeros"):
+        one = _Recorder().fit(np.concatenate([image, image[::-1]]), groups=["image"] * 30 + ["text"] * 30).seen_
+    assert one.common_items("image", "text") == 28
+
+
+def test_rows_of_one_item_are_one_common_item(rng):
+    X, items = rng.normal(size=(12, 4)), ["a"] * 3 + ["b"] * 3 + ["a"] * 3 + ["c"] * 3
+    seen = _Recorder().fit(X, groups=["image"] * 6 + ["text"] * 6, items=items).seen_
+    assert (len(seen.pairs("image", "text")[0]), seen.common_items("image", "text")) == (9, 1)
+    assert _Recorder().fit(X[:11], groups=["image"] * 6 + ["text"] * 5).seen_.common_items("image", "text") == 0
+
+
+def test_an_empty_block_moves_to_an_empty_block(rows):
+    closer = MeanRemoval().fit(rows, groups=GROUPS)
+    assert closer.move(np.zeros((0, 6), np.float16), "image").shape == (0, 6)
+
+
+@pytest.mark.parametrize("odd", [None, 1, float("nan")])
+def test_a_group_without_a_name_is_refused(rows, odd):
+    with pytest.raises(ValueError, match=f"groups must hold a name for each row, but one is {odd!r}, a "):
+        MeanRemoval().fit(rows, groups=np.array([odd, *GROUPS[1:]], dtype=object))
+
+
+def test_items_of_several_types_are_refused(rows):
+    with pytest.raises(ValueError, match="items must hold ids of one type"):
+        MeanRemoval().fit(rows, groups=GROUPS, items=np.array([1, "a"] * 25, dtype=object))
+
+
+def test_lengths_of_any_size_are_taken_without_a_warning(rows):
+    closer = MeanRemoval().fit(rows, groups=GROUPS)
+    moved = closer.transform(rows, groups=GROUPS)
+    for size in (1e200, 1e-200):
+        assert np.allclose(closer.transform(rows * size, groups=GROUPS), moved)
+
+
+@pytest.mark.parametrize(
+    ("value", "whole"), [(2, True), (2.0, True), (np.int64(2), True), (2.5, False), (True, False), ("2", False)]
+)
+def test_whole_numbers(value, whole):
+    assert is_whole_number(value) is whole
+    assert not is_whole_number(float("inf"))

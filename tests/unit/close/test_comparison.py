@@ -11,6 +11,7 @@ from crossgap.close.closer import Calibration
 from crossgap.close.comparison import compare
 from crossgap.close.cross_fitting import deal_folds
 from crossgap.close.mean_removal import MeanRemoval
+from crossgap.close.memory_projection import MemoryProjection
 from crossgap.close.moments import MomentCloser
 from crossgap.close.procrustes import Procrustes
 from crossgap.close.score_standardisation import ScoreStandardisation
@@ -317,3 +318,23 @@ def test_the_closers_given_stay_unfitted():
     closer = Standardisation()
     compare(cones(), {"c": closer}, replicates=0)
     assert not hasattr(closer, "means_")
+
+
+def test_a_quantity_that_lapack_gives_up_on_costs_the_candidate_nothing_else(monkeypatch, rng):
+    def fails(*_, **__):
+        raise np.linalg.LinAlgError("SVD did not converge")
+
+    monkeypatch.setattr("crossgap.close.judged_quantities.frechet_covariance_part", fails)
+    x = rng.normal(size=(60, 6))
+    row = compare(Embeddings.from_arrays(image=x, text=x + 1), {"m": MeanRemoval()}, replicates=0).rows[0]
+    assert row.reason is None
+    assert row.find("frechet_covariance_part").reason == "no value (SVD did not converge)"
+    assert row.find("centroid_distance").after is not None
+
+
+def test_an_infinite_parameter_is_written_in_words(rng):
+    x = rng.normal(size=(60, 6))
+    e = Embeddings.from_arrays(image=x, text=x + 1)
+    found = compare(e, {"m": MemoryProjection(temperature=float("inf"), neighbours=3)}, replicates=0)
+    document = json.loads(json.dumps(found.as_json(), allow_nan=False))
+    assert document["candidates"][0]["parameters"]["temperature"] == "inf"

@@ -119,3 +119,15 @@ def test_fused_documents_refuse_what_does_not_fit(rng):
         closer.fuse({"rows": np.eye(3)}, {"other": 1.0})
     with pytest.raises(ValueError, match="there is no group 'audio' in the closer"):
         closer.fuse({"audio": np.eye(3)}, {"audio": 1.0})
+
+
+def test_fusing_asks_for_a_fitted_closer_and_for_aligned_parts(rng):
+    x, y = rng.normal(size=(2, 8, 3))
+    halves = {"image": 0.5, "text": 0.5}
+    with pytest.raises(NotFittedError):
+        MeanRemoval().fuse({"image": x, "text": y}, halves)
+    closer = MeanRemoval().fit(np.concatenate([x, y]), groups=["image"] * 8 + ["text"] * 8)
+    with pytest.raises(ValueError, match=r"one part of each document .* \(image 8, text 1\); align them first"):
+        closer.fuse({"image": x, "text": y[:1]}, halves)
+    with pytest.raises(ValueError, match="weights must be of sum 1"):
+        closer.fuse({"image": x, "text": y}, {"image": float("nan"), "text": 0.5})

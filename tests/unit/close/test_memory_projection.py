@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
 from sklearn.utils.estimator_checks import check_estimator
 
 from crossgap.close.memory_projection import MemoryProjection
@@ -208,3 +209,13 @@ def test_partners_need_two_groups_and_pairs(data):
         MemoryProjection(weights_from="partners").fit(X)
     with pytest.raises(DegenerateError, match="image and text have no pairs to fit on"):
         MemoryProjection(weights_from="partners").fit(X[:-1], groups=groups[:-1])
+
+
+def test_the_loss_asks_for_a_fitted_closer_and_neighbours_for_a_whole_number(rng):
+    X = rng.normal(size=(8, 4))
+    with pytest.raises(NotFittedError):
+        MemoryProjection().projection_loss(X)
+    with pytest.raises(ValueError, match=r"neighbours must be at least 1, but it is 2\.5"):
+        MemoryProjection(neighbours=2.5).fit(X)
+    closers = [MemoryProjection(neighbours=count).fit(X) for count in (2, 2.0)]
+    assert np.array_equal(*(closer.transform(X) for closer in closers))

@@ -145,3 +145,23 @@ def test_every_group_has_a_scale_of_this_fit_alone(x, rng):
     assert 1 > closer.scales_["text"] > closer.scales_["audio"] > 0
     alone = closer.fit(np.concatenate([x, others[0]]), groups=GROUPS).scales_
     assert alone == {"text": pytest.approx(np.linalg.svd(x.T @ others[0])[1].sum() / 40)}
+
+
+def test_pairs_that_repeat_three_items_are_three_pairs(rng):
+    """1200 pairs of 3 items in 6 dimensions fix a rotation of three directions; on the rest it stays the identity."""
+    X = np.concatenate([np.repeat(rng.normal(size=(3, 6)), 20, axis=0), rng.normal(size=(60, 6))])
+    groups, items = ["image"] * 60 + ["text"] * 60, np.tile(np.repeat(range(3), 20), 2)
+    with pytest.warns(UserWarning, match="is fitted on 3 pairs in 6 dimensions"):
+        closer = Procrustes().fit(X, groups=groups, items=items)
+    assert closer.pairs_ == {"text": 1200}
+    turned = ortho_group.rvs(6, random_state=0)
+    with pytest.warns(UserWarning, match="3 pairs"):
+        again = Procrustes().fit(X @ turned.T, groups=groups, items=items)
+    assert np.allclose(again.matrices_["text"], turned @ closer.matrices_["text"] @ turned.T, atol=1e-6)
+
+
+def test_a_coordinate_that_no_pair_fixes_stays(rng):
+    X = rng.normal(size=(60, 5))
+    X[:, 3] = 0.0
+    closer = Procrustes().fit(np.concatenate([X, X]), groups=["image"] * 60 + ["text"] * 60)
+    assert np.allclose(closer.matrices_["text"], np.eye(5), atol=1e-6)

@@ -14,10 +14,8 @@ VALUES = {
     ("recall_at_k", ("text", "image")): np.array([0.7, 0.9]),
     ("label_accuracy", ("image", "text")): np.array([0.8, 0.9]),
     ("alignment", ("image", "text")): np.array([1.4, 1.2]),
-    ("modality_share_excess", ("image", "image")): np.array([0.5, 0.1]),
-    ("modality_share_excess", ("image", "text")): np.array([-0.5, -0.1]),
-    ("modality_share_excess", ("text", "image")): np.array([-0.1, 0.3]),
-    ("modality_share_excess", ("text", "text")): np.array([0.1, -0.3]),
+    ("modality_share_distance", ("image",)): np.array([0.5, 0.1]),
+    ("modality_share_distance", ("text",)): np.array([0.1, 0.3]),
 }
 
 
@@ -37,13 +35,20 @@ def test_scores_are_means_and_higher_is_better(score, values):
 
 
 def test_a_score_without_a_value_says_what_it_needs():
-    unpaired = {key: value if key[0] == "modality_share_excess" else "no item ids" for key, value in VALUES.items()}
+    unpaired = {key: value if key[0] == "modality_share_distance" else "no item ids" for key, value in VALUES.items()}
     assert score_values(unpaired, "mixed-fairness").shape == (2,)
     for score in ("mixed-ndcg", "recall", "alignment"):
         with pytest.raises(DegenerateError, match=rf"'{score}' needs pairs, and here nothing pairs \(no item ids\)"):
             score_values(unpaired, score)
     with pytest.raises(DegenerateError, match="'zero-shot' needs labels that both groups share"):
         score_values(unpaired, "zero-shot")
+
+
+def test_what_was_not_measured_is_asked_for():
+    with pytest.raises(ValueError, match="the score 'recall' needs recall_at_k, which was not measured; ask for it"):
+        score_values({}, "recall")
+    with pytest.raises(ValueError, match="the order within groups was not measured"):
+        lowest_overlap(CandidateRow(name="c", closer="C", parameters={}))
 
 
 def test_the_lowest_overlap_of_the_groups_counts():

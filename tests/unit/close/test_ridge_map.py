@@ -110,3 +110,11 @@ def test_figures_on_real_pairs(judged):
     inside, outside = judged(RidgeMap(towards_identity=False))
     np.testing.assert_allclose(inside, [0.1667, 0.8743, 0.884, 0.440], atol=2e-3)
     np.testing.assert_allclose(outside, [0.197, 0.800, 0.324, 0.114], atol=5e-3)
+
+
+def test_an_infinite_rank_is_refused(rng):
+    X = rng.normal(size=(40, 4))
+    with pytest.raises(
+        ValueError, match="rank must be a whole number from 1 to the 4 dimensions, or None, but it is inf"
+    ):
+        RidgeMap(rank=float("inf")).fit(X, groups=["image"] * 20 + ["text"] * 20)

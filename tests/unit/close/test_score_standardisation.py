@@ -128,3 +128,13 @@ def test_recall_across_groups_does_not_move(coco):
     )
     scores = closer.as_queries(coco["text"]) @ closer.move(coco["image"], "image").T
     assert float(np.mean(scores.argmax(axis=1) == np.arange(500))) == pytest.approx(0.506)
+
+
+def test_a_fit_without_centre_forgets_one_with_it(rng):
+    X, groups = rng.normal(size=(40, 4)), ["image"] * 20 + ["text"] * 20
+    closer = ScoreStandardisation(centre=True).fit(X, groups=groups)
+    again = closer.set_params(centre=False).fit(X, groups=groups)
+    assert not hasattr(again, "means_")
+    again.set_params(centre=True).fit(X, groups=groups)
+    with pytest.raises(ValueError, match="was fitted with parameters that need all rows at once"):
+        again.set_params(centre=False).partial_fit(X, groups=groups)

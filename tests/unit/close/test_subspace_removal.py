@@ -304,3 +304,24 @@ def test_a_row_that_lies_in_what_is_removed(rng):
     closer = SubspaceRemoval().fit(X, groups=groups)
     with pytest.raises(DegenerateError, match="nothing is left of row 0"):
         closer.transform(closer.basis_, groups=["text"])
+
+
+def test_more_directions_than_there_are_is_an_error(rng):
+    X, groups = rng.normal(size=(20, 4)), ["image"] * 10 + ["text"] * 10
+    with pytest.raises(DegenerateError, match="at most the 1 directions in which the means of the groups differ"):
+        SubspaceRemoval(count=2).fit(X, groups=groups)
+    with pytest.raises(DegenerateError, match="at most the 2 directions in which the rows lie, but it is 3"):
+        SubspaceRemoval(directions="components", count=3).fit(np.repeat(X[:2], 4, axis=0))
+    with pytest.raises(ValueError, match=r"count must be at least 1, but it is 1\.5"):
+        SubspaceRemoval(count=1.5).fit(X, groups=groups)
+    assert SubspaceRemoval(directions="components", count=2.0).fit(X).basis_.shape == (2, 4)
+
+
+def test_batches_after_other_parameters_are_refused(rng):
+    X, groups = rng.normal(size=(40, 4)), ["image"] * 20 + ["text"] * 20
+    closer = SubspaceRemoval().fit(X, groups=groups).set_params(directions="components")
+    with pytest.raises(ValueError, match="now needs covariances, which were not summed"):
+        closer.partial_fit(X, groups=groups)
+    closer = SubspaceRemoval(directions="classifier").fit(X, groups=groups).set_params(directions="gap")
+    with pytest.raises(ValueError, match="was fitted with parameters that need all rows at once"):
+        closer.partial_fit(X, groups=groups)

@@ -5,6 +5,8 @@ import pytest
 
 from crossgap import Embeddings
 from crossgap.close.comparison import CandidateRow, Change, Comparison, compare
+from crossgap.close.cross_fitting import cross_fitted
+from crossgap.close.judged_quantities import FoldJudge, pooled
 from crossgap.close.mean_removal import MeanRemoval
 from crossgap.close.tasks import CLOSE, LEAVE, NOT_ENOUGH, share_distance, task_verdicts
 from crossgap.close.translation import Translation
@@ -133,15 +135,67 @@ def test_without_pairs_the_shares_alone_decide(rng):
     assert plain[0].verdict == NOT_ENOUGH
 
 
-def test_share_distance_is_half_the_sum_of_the_excesses():
-    values = {
-        ("modality_share_excess", ("a", "a")): np.array([0.5, 0.1]),
-        ("modality_share_excess", ("a", "b")): np.array([-0.3, -0.1]),
-        ("modality_share_excess", ("a", "c")): np.array([-0.2, 0.0]),
-        ("modality_share_excess", ("b", "a")): np.array([9.0, 9.0]),
-        ("ndcg_at_k", ("a",)): "needs pairs",
-    }
-    assert share_distance(values, "a").tolist() == [0.5, 0.1]
+def test_share_distance_is_half_the_sum_of_the_excesses(rng):
+    """One fold, three groups, no partners: then it follows from the excesses alone."""
+    e = Embeddings.from_arrays(
+        **{name: rng.normal(size=(n, 5)) + n / 50 for name, n in zip("abc", (30, 40, 50), strict=True)}
+    )
+    values = next(iter(_fold_values(e)))
+    for name in "abc":
+        excess = [part for key, part in values.items() if key[0] == "modality_share_excess" and key[1][0] == name]
+        assert share_distance(values, name) == pytest.approx(np.abs(excess).sum(axis=0) / 2)
+    with pytest.raises(ValueError, match="the shares in the lists of d were not measured"):
+        share_distance(values, "d")
+
+
+def _fold_values(e: Embeddings):
+    """The values of each fold by itself, none pooled."""
+    for fold in cross_fitted(e, replicates=0):
+        yield pooled([FoldJudge(fold, e, seed=0).tallies()])
+
+
+def test_excesses_of_opposite_sign_in_two_folds_are_no_fairness(rng):
+    e = Embeddings.from_arrays(image=rng.normal(size=(60, 6)), text=rng.normal(size=(70, 6)))
+    folds = list(_fold_values(e))
+    whole = compare(e, {}, replicates=0).samples["none"]
+    mean = np.average([share_distance(values, "image")[0] for values in folds], weights=[30, 30])
+    assert share_distance(whole, "image")[0] == pytest.approx(mean)
+    assert mean >= abs(whole["modality_share_excess", ("image", "text")][0])
+
+
+def test_partners_that_are_found_favour_no_group():
+    """The right answer first, strangers of both groups evenly: fair, though the other group holds half a place more."""
+    rng = np.random.default_rng(0)
+    shared = rng.normal(size=(600, 24))
+    rows = {name: shared + 0.6 * rng.normal(size=(600, 24)) for name in ("image", "text")}
+    found = compare(Embeddings.from_arrays(**rows), {}, replicates=0).samples["none"]
+    assert found["modality_share_excess", ("image", "text")][0] > 0.04
+    assert share_distance(found, "image")[0] < 0.02
+
+
+def test_shares_that_are_fair_already_need_no_closing():
+    rng = np.random.default_rng(3)
+    e = Embeddings.from_arrays(image=rng.normal(size=(600, 24)), text=rng.normal(size=(560, 24)))
+    found = compare(e, {"mean-removal": MeanRemoval()}, replicates=50)
+    verdict = task_verdicts(found, "mean-removal")[0]
+    assert (verdict.quantity, verdict.verdict) == ("fairness", "leave it")
+    assert "the shares were within 0.05 of those in the corpus before" in verdict.sentence
+
+
+def test_groups_of_the_role_query_search_and_are_not_searched():
+    rng = np.random.default_rng(0)
+    shared = rng.normal(size=(80, 8))
+    rows = {name: shared + 0.1 * rng.normal(size=(80, 8)) for name in ("image", "text/document", "text/query")}
+    e = Embeddings.from_arrays(**rows)
+    found = compare(e, {"mean-removal": MeanRemoval()}, replicates=50)
+    values = found.samples["none"]
+    asked = {key[1] for key in values if key[0] == "modality_share_excess"}
+    assert {gallery for _, gallery in asked} == {"image", "text/document"}
+    assert {queries for queries, _ in asked} == set(rows)
+    assert values["ndcg_at_k", ("text/query",)][0] > 0.9
+    told = {verdict.groups: verdict.sentence for verdict in task_verdicts(found, "mean-removal")}
+    assert "is 50.0% of the corpus" in told["text/query",]
+    assert "is 50.6% of the corpus" in told["image",]  # 40 of 79: not the picture itself
 
 
 def test_what_could_not_be_tried_has_no_verdict():

@@ -125,3 +125,11 @@ def test_figures_on_real_pairs(judged):
     inside, outside = judged(Whitening(joint=True, shrinkage="ledoit-wolf"))
     np.testing.assert_allclose(inside, [0.0143, 0.0722, 0.338, 0.322], atol=2e-3)
     np.testing.assert_allclose(outside, [0.110, 0.134, 0.420, 0.398], atol=5e-3)
+
+
+def test_directions_that_are_no_number_or_just_below_all(rng):
+    X = rng.normal(size=(60, 4))
+    for odd in (float("inf"), float("nan"), "2"):
+        with pytest.raises(ValueError, match=f"directions must be a whole number .*, but it is {odd!r}"):
+            Whitening(directions=odd).fit(X)
+    assert Whitening(directions=1 - 1e-16).fit(X).directions_ == {"rows": 4}

@@ -270,8 +270,8 @@ def test_parquet_keeps_a_row_group_only_while_there_is_more_in_it(tmp_path, monk
     save(tmp_path / "b.parquet", {"vector": vectors(rows=rows)}, row_group_size=8)
     plain = read(f"a={tmp_path}/b.parquet", load_limit=0)["a"].vectors
     reads = []
-    matrix = crossgap.data.parquet._matrix
-    monkeypatch.setattr("crossgap.data.parquet._matrix", lambda *given: reads.append(1) or matrix(*given))
+    matrix = crossgap.data.parquet.vector_matrix
+    monkeypatch.setattr("crossgap.data.parquet.vector_matrix", lambda *given: reads.append(1) or matrix(*given))
     for found in (mixed, plain):
         repeated = np.repeat(np.arange(len(found[:])), 3)
         for wanted in (np.arange(found.shape[0]), repeated):

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from crossgap.close.tasks import CLOSE, LEAVE, NOT_ENOUGH
-from crossgap.evaluate.comparison import Resampling, compared, decide, item_counts, signed, told, units
+from crossgap.evaluate.comparison import Resampling, compared, decide, item_counts, units
 from crossgap.geometry.means import weighted_mean
 from crossgap.results import Measurement
 
@@ -65,12 +65,6 @@ def test_a_decision_needs_an_interval_on_one_side(low, high, wanted):
 
 def test_no_difference_is_no_data():
     assert decide(None) == NOT_ENOUGH
-
-
-def test_numbers_are_told_with_their_intervals():
-    assert told(_difference(0.5, 0.4, 0.6)) == "0.500 [0.400, 0.600]"
-    assert signed(_difference(-1e-9, -0.0001, 0.25)) == "+0.000 [+0.000, +0.250]"
-    assert (told(None), signed(None), told(_difference(0.5, None, None))) == ("-", "-", "0.500")
 
 
 @pytest.mark.parametrize(

@@ -20,4 +20,4 @@ def test_a_record_finds_its_numbers_and_writes_itself():
     assert document["schema"] == 1
     assert document["task"] == "mixed"
     assert document["measurements"][0]["value"] == 0.333333333
-    assert document["verdicts"] == [{"groups": ["a"], "decision": "close it", "sentence": "Do."}]
+    assert document["verdicts"] == [{"groups": ["a"], "decision": "close it", "sentence": "Do.", "cause": None}]

@@ -52,7 +52,7 @@ def test_the_verdict_says_why_the_shares_of_coco_are_not_even(coco_pairs, querie
     (verdict,) = found.verdicts
     reason = f"{queries} still takes +0."
     assert reason in verdict.sentence
-    assert f"mostly since scores of {queries} spread wider, so the extremes lie there, {NO_SHIFT}" in verdict.sentence
+    assert f"mostly because scores of {queries} spread wider, so the extremes lie there, {NO_SHIFT}" in verdict.sentence
     parts = {
         m.options["part"]: m.value
         for m in found.measurements
@@ -75,7 +75,7 @@ def test_cifar(cifar_classes):
     assert _numbers(found, "image", "text") == pytest.approx([0.000, 0.007, 0.737, 0.763], abs=5e-3)
     text, image = found.verdicts
     assert NO_SHIFT in text.sentence
-    assert "mostly since the right answers are there" in image.sentence  # the other pictures of the class
+    assert "mostly because the right answers are there" in image.sentence  # the other pictures of the class
 
 
 def test_even_shares_are_no_gain_where_the_right_answers_are_of_one_modality(cifar_classes):

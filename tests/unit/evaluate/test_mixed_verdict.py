@@ -63,10 +63,10 @@ def test_each_case_has_its_sentence(numbers, decision, why):
 @pytest.mark.parametrize(
     ("main", "because"),
     [
-        ("right_answers", "mostly since the right answers are there"),
-        ("level", "mostly since scores of text are still higher on average"),
-        ("spread", "mostly since scores of text spread wider, so the extremes lie there"),
-        ("rest", "mostly since text holds near neighbours or hubs of the queries"),
+        ("right_answers", "mostly because the right answers are there"),
+        ("level", "mostly because scores of text are still higher on average"),
+        ("spread", "mostly because scores of text spread wider, so the extremes lie there"),
+        ("rest", "mostly because of near neighbours, hubs or heavy tails"),
     ],
 )
 def test_what_is_left_is_explained(main, because):

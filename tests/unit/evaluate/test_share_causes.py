@@ -110,3 +110,24 @@ def test_the_main_part_has_the_sign_of_the_excess():
     parts = {"right_answers": 0.1, "level": -0.5, "spread": 0.0, "rest": 0.05}
     assert ShareCauses(group="a", **parts).main == "level"
     assert ShareCauses(group="a", **{**parts, "level": 0.0}).main == "right_answers"
+
+
+def test_of_many_queries_some_of_all_are_looked_at(rng, monkeypatch):
+    """Rows often stand in order of class; the first ones alone would tell of one class."""
+    monkeypatch.setattr("crossgap.evaluate.share_causes._MOST_QUERIES", 50)
+    monkeypatch.setattr("crossgap.evaluate.share_causes._AT_A_TIME", 20)
+    x, y = rng.normal(size=(200, 8)), rng.normal(size=(200, 8))
+    x[:100] += 3 * np.eye(8)[0]
+    e = numbered(Embeddings.from_arrays(image=x, text=y))[0]
+    (fold,) = as_is(e)
+    corpus = lay_out(e, "image")
+    law = score_law(fold, corpus, closed=False, scoring=Scoring())
+    assert law.queries.tolist() == np.linspace(0, 199, 50).astype(int).tolist()
+    monkeypatch.setattr("crossgap.evaluate.share_causes._MOST_QUERIES", 1000)
+    every = score_law(fold, corpus, closed=False, scoring=Scoring())
+    np.testing.assert_allclose(law.mean, every.mean[law.queries])
+    np.testing.assert_allclose(law.deviation, every.deviation[law.queries])
+    search = search_corpus(fold, corpus, k=10, closed=False, scoring=Scoring())
+    causes = share_causes(search, corpus, law, "image", 10)
+    excess = (search.group[law.queries] == 0).mean() - corpus.expected_shares()[law.queries, 0].mean()
+    assert causes.right_answers + causes.level + causes.spread + causes.rest == pytest.approx(excess, abs=1e-9)

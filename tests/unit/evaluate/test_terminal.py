@@ -1,3 +1,5 @@
+import pytest
+
 from crossgap.evaluate.comparison import Resampling
 from crossgap.evaluate.folds import as_is, other_half
 from crossgap.evaluate.mixed import evaluate_mixed
@@ -36,3 +38,23 @@ def test_one_version_has_one_column(pairs):
     assert any(line.split() == ["as", "is"] for line in text)
     assert any(line.startswith("recall @1  image > text ") and line.split()[-1].startswith("0.") for line in text)
     assert "no intervals" in " ".join(text)
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 120])
+@pytest.mark.parametrize("task", ["mixed", "retrieval"])
+def test_no_line_is_wider_than_the_terminal(pairs, task, width):
+    if task == "mixed":
+        found = evaluate_mixed(other_half(pairs), queries=["text", "image"], resampling=FEW, inputs=INPUTS)
+    else:
+        found = evaluate_retrieval(other_half(pairs), resampling=FEW, inputs=INPUTS)
+    text = list(lines(found, width=width))
+    assert max(map(len, text)) <= width
+    label = "ndcg @10  text" if task == "mixed" else "recall @1  text > image"
+    (place,) = [i for i, line in enumerate(text) if line.startswith(label)]
+    assert " ".join(text[place : place + (4 if width == 60 else 2)]).count("[") >= 3  # beside or below it
+
+
+def test_too_few_items_are_told(pairs):
+    few = pairs.sample_items(5, seed=0)
+    text = " ".join(lines(evaluate_retrieval(as_is(few), resampling=FEW, inputs=INPUTS)))
+    assert "no intervals, which need at least 10 items, seed 0." in text

@@ -118,7 +118,7 @@ def test_mg500(mg500):
     lost = {name: found[name].measured("recall_at_k", change=True) for name in ("mean_removal", "translation")}
     assert lost["mean_removal"].value > -0.06
     assert lost["translation"].interval[1] < -0.1
-    assert "What still keeps the lists apart is no offset." in found["mean_removal"].sentence
+    assert "so what still keeps the lists apart is no offset." in found["mean_removal"].sentence
 
 
 def test_the_same_input_gives_the_same_bytes(embeddings, explanation):
@@ -261,3 +261,40 @@ def test_groups_that_are_no_gap():
     x[5] = 0
     with pytest.raises(ValueError, match=r"image.*row 5"):
         explain(Embeddings.from_arrays(image=x, text=y))
+
+
+def test_shares_of_groups_of_different_sizes_are_told_each_against_its_own_corpus():
+    """Of what a picture can find, 3 in 4 rows are texts; of what a text can find, 1 in 4 are pictures."""
+    x, y = pairs_with_a_gap(40, gap=8.0)
+    e = Embeddings.from_arrays(
+        image=x, text=np.repeat(y, 3, axis=0), items={"image": np.arange(40), "text": np.repeat(np.arange(40), 3)}
+    )
+    found = explain(e, replicates=0).find("mean_removal")
+    assert "takes text in the top 10 of image from 0.0% to" in found.sentence
+    assert "(a blind search: 75.9%) and image in the top 10 of text from 0.0% to" in found.sentence
+    assert "(a blind search: 25.3%)" in found.sentence
+    spread = explain(e, replicates=0).find("score_spread").sentence
+    after = found_share(spread, "text in the top 10 of image to ")
+    assert 0.5 < after < 0.95
+
+
+def found_share(sentence: str, before: str) -> float:
+    return float(sentence.partition(before)[2].partition("%")[0]) / 100
+
+
+def test_an_offset_that_is_left_is_not_called_something_else():
+    """A gap that differs between the halves of the items is not taken away by the other half's means."""
+    from crossgap.explain.held_out_repair import _what_is_left
+    from crossgap.explain.two_groups import TwoGroups
+
+    x, y = pairs_with_a_gap(400)
+    two = TwoGroups(embeddings=Embeddings.from_arrays(image=x, text=y), replicates=0)
+    assert _what_is_left(two, 1.0, 0.5) == "Of the squared gap 25.0% is left, which may still keep the lists apart."
+    assert _what_is_left(two, 1.9, 0.3).startswith("Of the squared gap 2.5% is left, so what still keeps")
+    assert _what_is_left(two, 0.05, 0.05).startswith("The gap left is within chance")
+
+
+def test_few_rows_do_not_show_many_dimensions():
+    x, y = pairs_with_a_gap(12, 64)
+    found = explain(Embeddings.from_arrays(image=x, text=y), replicates=0).find("dimension_collapse", "image")
+    assert found.sentence.startswith("image spreads about as far as 12 rows can show, of 64 dimensions: about ")

@@ -4,11 +4,13 @@ from scipy.special import logsumexp
 from scipy.stats import skew
 
 from crossgap.errors import DegenerateError
+from crossgap.geometry.neighbours import nearest_rows
 from crossgap.measure.hubness import (
     antihub_share,
     hubness,
     hubness_gini,
     hubness_max,
+    hubness_of_lists,
     hubness_scores,
     k_occurrence,
     top_hub_share,
@@ -134,3 +136,11 @@ def test_messages(rng):
     for score in (hubness, hubness_scores):
         with pytest.raises(DegenerateError, match="found 1 times"):
             score(np.eye(3), np.eye(3), k=1)
+
+
+def test_hubness_of_lists_is_that_of_the_search(rng):
+    queries, gallery = rng.normal(size=(60, 5)), rng.normal(size=(40, 5))
+    lists = nearest_rows(queries, gallery, 4).rows
+    assert hubness_of_lists(lists, 40) == pytest.approx(float(hubness(queries, gallery, k=4)), abs=1e-12)
+    with pytest.raises(DegenerateError, match="every gallery row is found 1 times"):
+        hubness_of_lists(np.arange(40)[:, None], 40)

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from crossgap.errors import DegenerateError
+from crossgap.geometry.neighbours import nearest_rows
 from crossgap.measure.mixed_search import mixed_search
 from crossgap.measure.modality_share import modality_share_at_k, modality_share_excess
 from crossgap.measure.ndcg_at_k import ndcg_at_k
@@ -188,3 +189,10 @@ def test_scales_must_cover_the_corpus(rng, scales):
     corpus = {"image": rng.normal(size=(8, 5)), "text": rng.normal(size=(7, 5))}
     with pytest.raises(ValueError, match="scales must give a mean and a deviation above 0 for each group"):
         mixed_search(rng.normal(size=(2, 5)), corpus, scales=scales)
+
+
+def test_the_nearest_rows_of_each_group_are_kept(rng):
+    queries, corpus = rng.normal(size=(12, 4)), {"image": rng.normal(size=(30, 4)), "text": rng.normal(size=(3, 4))}
+    search = mixed_search(queries, corpus, k=5)
+    assert [part.shape for part in search.nearest] == [(12, 5), (12, 3)]
+    np.testing.assert_array_equal(search.nearest[0], nearest_rows(queries, corpus["image"], 5).rows)

@@ -250,7 +250,7 @@ def _shares(value: float, corpus: float, ndcg: float | None = 0.4, spread: float
 def test_hidden_in_a_mixed_index(made_up):
     assert _only(made_up(*_shares(0.02, 0.5)), "Mixed index") == (
         "Mixed index, image searching everything: text fills 2.0% of the top 10 and 50.0% of the corpus, "
-        "NDCG@10 0.400: text is hidden. This is the task for which to close the gap."
+        "NDCG@10 0.400: text is hidden. This is the task for which to close the gap (crossgap close)."
     )
 
 
@@ -260,7 +260,7 @@ def test_a_small_modality_can_be_hidden(made_up):
 
 def test_hidden_without_an_offset(made_up):
     report = made_up(*_shares(0.06, 0.5), ("centroid_distance", PAIR, 0.03), ("centroid_distance_p_value", PAIR, 0.7))
-    assert "but not by an offset, so moving the centres will not help." in _only(report, "Mixed index")
+    assert "but not by an offset, so moving the centres will not help (crossgap explain" in _only(report, "Mixed index")
 
 
 def test_favoured_in_a_mixed_index(made_up):
@@ -303,7 +303,7 @@ def test_retrieval(made_up):
     )
     found = _only(report, "Retrieval across")
     assert "image to text 0.552 [0.500, 0.600], text to image 0.506" in found
-    assert "only if a test on held-out pairs gains" in found
+    assert "only if held-out pairs gain (crossgap close --score recall tells)" in found
     assert "0.808" not in found
 
 

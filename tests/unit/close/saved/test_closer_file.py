@@ -590,3 +590,15 @@ def test_odd_values_anywhere(closers, tmp_path, rng, label):
                 pass  # a parameter that fits may still be out of range
     assert len(refused) > 50
     assert not any("\n" in message for message in refused)
+
+
+def test_strings_in_the_place_of_numbers_are_refused(path):
+    """NumPy would turn them into numbers where they are applied, and fail where they are compared."""
+    X, groups = np.random.default_rng(0).normal(size=(8, 3)), ["image"] * 4 + ["text"] * 4
+
+    def change(record, tensors):
+        record["state"]["offsets_"] = {"dict": {name: {"strings": ["0.1"] * 3} for name in ("image", "text")}}
+
+    changed(path, Translation().fit(X, groups=groups), change)
+    with pytest.raises(FormatError, match="has a part that holds no numbers"):
+        read_closer(path)
