@@ -66,7 +66,7 @@ def demo(
     _show("Where it comes from (crossgap explain):", told[: 1 + _SHOWN])
     _show("What closes it (crossgap close):", [choice.why, *(verdict.sentence for verdict in choice.verdicts)])
     typer.echo(f"\nWritten: {', '.join(map(str, written))}")
-    typer.echo("Next: crossgap measure image=images.npy text=texts.npy (the same on your vectors)")
+    typer.echo("Next: crossgap measure image=images.npy text=texts.npy")
 
 
 def _show(head: str, sentences: list[str]) -> None:

@@ -92,8 +92,8 @@ class Corruption(Closer):
     Draw afresh each epoch; noise that stays the same is learned by heart. ``fit_transform`` with one seed gives the
     same copy each time. Cost: one draw of n d numbers.
 
-    The ball has radius sigma sqrt(d + 2), not sigma, so that ``variance`` means one thing for all kinds. Noise along the
-    strongest few directions of the pairs only is not offered; "covariance" has all that the pairs span.
+    The ball has radius sigma sqrt(d + 2), not sigma, so that ``variance`` means one thing for all kinds. Noise along
+    the strongest few directions of the pairs only is not offered; "covariance" has all that the pairs span.
 
     C3's code adds noise to centred rows as they are; LAFITE mixes with rows of length 1. Means need rows of both
     modalities, though not pairs (erratum 22).
