@@ -305,3 +305,23 @@ def test_on_500_clip_pairs(here, shared_data, tmp_path):
     assert "Mixed search, image searching everything: close it: NDCG@10 0.000 -> 0.2" in told
     assert "still more than 0.05 off; the offset is gone (centroid distance 0.85 -> 0.11)" in told
     assert "Retrieval across, image to text: leave it" in told
+
+
+def test_pairs_that_are_no_more_alike_than_strangers_are_pointed_out(here, tmp_path, rng):
+    x = rng.standard_normal((60, 8)).astype(np.float32)
+    write(Embeddings.from_arrays(image=x, text=x[rng.permutation(60)]), tmp_path / "shuffled.npz")
+    out = here("close", tmp_path / "shuffled.npz", "--method", "mean-removal", *FAST).check_success()
+    assert "Note: partners of image and text are no more alike" in out
+    assert "are the rows of both in one order? crossgap doctor tells" in " ".join(out.split())
+    write(Embeddings.from_arrays(image=x, text=x + 0.1), tmp_path / "ordered.npz")
+    assert "no more alike" not in here("close", tmp_path / "ordered.npz", "--method", "mean-removal", *FAST).out
+
+
+def test_the_table_to_merge_by_comes_before_the_table_of_candidates(here, far_apart, tmp_path):
+    source, path = far_apart / "pairs.npz", tmp_path / "c.safetensors"
+    out = here("close", source, "--method", "score-standardisation", "-o", path, *FAST).check_success()
+    assert out.index("then merge the lists by z = (cosine - mean) / deviation") < out.index("\nSearch  ")
+    closer = read_closer(path)
+    mean, deviation = closer.scales("text")["image"]
+    assert ["text", "image", f"{mean:.4f}", f"{deviation:.4f}"] in [line.split() for line in out.splitlines()]
+    assert "for queries of text only" in " ".join(out.split())

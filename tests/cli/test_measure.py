@@ -400,7 +400,7 @@ def test_the_terminal(files, here, tmp_path):
         assert f"\n{section}\n" in out
     assert "image 60 x 16, text 60 x 16; rows brought to length 1; 95% intervals from 20 bootstrap" in out
     assert f"Written: {output}" in out
-    assert out.splitlines()[-1].startswith("Next: crossgap explain --metric")
+    assert out.splitlines()[-1] == "Next: crossgap explain pairs.npz"
 
 
 def test_the_last_line_is_a_command_that_works(files, here, tmp_path, vectors):

@@ -1,6 +1,7 @@
 """How moved vectors are searched: by queries moved alike, or, where scores were standardised, by the inner product."""
 
 from crossgap.close.closer import Closer
+from crossgap.close.score_standardisation import ScoreStandardisation
 
 __all__ = ["how_to_search", "wants_inner_product"]
 
@@ -12,9 +13,10 @@ def wants_inner_product(closer: Closer) -> bool:
 
 def how_to_search(closer: Closer) -> str:
     """Return one sentence on what queries must become before they search moved vectors."""
-    if wants_inner_product(closer):
+    if isinstance(closer, ScoreStandardisation):
         return (
-            "search the new vectors by the inner product, with queries brought to length 1 and a 1 appended: "
-            "closer.as_queries(queries) gives them."
+            f"search the new vectors by the inner product, with queries of {closer.served()} only, brought to length 1 "
+            f"and a 1 appended: closer.as_queries(queries) gives them. Cosines of the new vectors mean nothing, so "
+            f"judge them by: crossgap evaluate mixed SOURCE --closer CLOSER."
         )
     return "move queries with the same closer before they search the new vectors: only then do both lie in one space."

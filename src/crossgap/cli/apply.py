@@ -98,6 +98,8 @@ def apply(
         )
     if output is None:
         raise ValueError("the output is missing; say where the moved vectors go: -o OUT.")
+    if Path(output).exists() and Path(closer).exists() and Path(output).samefile(closer):
+        raise ValueError(f"the output {output!r} is the closer itself; give another name.")
     _apply_to_files(
         fitted,
         sources,

@@ -150,6 +150,7 @@ def _read(
         whole = whole.without_pairs()
         notes.append("rows of different groups were taken to show different items (--unpaired).")
     cut = whole.sample_items(most_rows, seed=seed)
+    notes += _doubtful_pairs(cut)
     rows = {name: len(group) for name, group in cut.items()}
     for name, group in whole.items():
         if len(group) > rows[name]:
@@ -157,11 +158,38 @@ def _read(
     return cut, {"rows_used": rows, "rows_given": {name: len(group) for name, group in whole.items()}}, notes
 
 
+def _doubtful_pairs(embeddings: "Embeddings") -> Iterator[str]:
+    """Say so where partners are no more alike than strangers: then the rows are probably not in one order."""
+    import itertools
+
+    import numpy as np
+
+    from crossgap.measure import matched_cosine_per_pair
+
+    for a, b in itertools.combinations(embeddings, 2):
+        if embeddings.item_codes(a, b).reason is not None:
+            continue
+        pairs = embeddings.pairs(a, b)
+        x, y = np.asarray(pairs.x[:]), np.asarray(pairs.y[:])
+        partners, strangers = (
+            np.asarray(matched_cosine_per_pair(x, other, check=False)) for other in (y, np.roll(y, len(y) // 2, axis=0))
+        )
+        lead = partners - strangers
+        if len(lead) > 2 and lead.mean() <= 2 * lead.std() / np.sqrt(len(lead)):
+            yield (
+                f"partners of {a} and {b} are no more alike (cosine {partners.mean():.3f}) than strangers "
+                f"({strangers.mean():.3f}): are the rows of both in one order? crossgap doctor tells; --unpaired "
+                f"judges without pairs. What follows rests on these pairs."
+            )
+
+
 def _candidates(method: str, target: str | None, given: list[str]) -> dict[str, "Closer"]:
     """Build what is to be tried: all methods, or the one that is named, with its parameters."""
     if method == _AUTO:
         if given:
-            raise ValueError("--set must go with one method, but the method is auto; name one: --method mean-removal.")
+            raise ValueError(
+                "--set must go with one method, but the method is auto; name it: --method NAME --set key=value."
+            )
         return {name: built(name, target) for name in METHODS}
     if method == _NONE:
         return {}
@@ -292,12 +320,15 @@ def _show(choice: "Choice", closer: "Closer | None", notes: list[str], written: 
     from crossgap.close.recipe import numpy_recipe
 
     width = terminal_width()
-    for line in choice_lines(choice, width=width):
-        typer.echo(line)
     for note in notes:
         typer.echo(textwrap.fill(f"Note: {note}", width, subsequent_indent="  ", break_long_words=False))
+    use = () if closer is None or written is None else _score_lines(closer)
+    for line in choice_lines(choice, width=width, use=use):
+        typer.echo(line)
     if closer is None:
         why = "no closer is clearly better than these vectors as they are" if choice.score else "none moves nothing"
+        if choice.comparison is None:
+            why = "there are too few items to judge by"
         typer.echo(f"\nNothing was written: {why}.")
         return
     rows = ", ".join(f"{count:,} rows of {name}" for name, count in closer.fit_rows_.items())
@@ -305,8 +336,6 @@ def _show(choice: "Choice", closer: "Closer | None", notes: list[str], written: 
     if written is None:
         typer.echo("Nothing was written.")
         return
-    for line in _score_lines(closer):
-        typer.echo(line)
     if isinstance(closer, LinearCloser):
         typer.echo(
             f"\nWithout crossgap, in NumPy:\n\n{textwrap.indent(numpy_recipe(closer, written).rstrip(), '    ')}"
@@ -318,18 +347,20 @@ def _show(choice: "Choice", closer: "Closer | None", notes: list[str], written: 
 
 def _score_lines(closer: "Closer") -> Iterator[str]:
     """Say how lists are merged by a closer that standardises scores; nothing for all others."""
-    if closer.scales(closer.groups_[0]) is None:
+    from crossgap.close.score_standardisation import ScoreStandardisation
+
+    if not isinstance(closer, ScoreStandardisation):
         return
     yield "\nSearch each group on its own, then merge the lists by z = (cosine - mean) / deviation:\n"
     width = max(10, *map(len, closer.groups_)) + 2
     yield f"    {'queries':{width}}{'documents':{width}}{'mean':>8}{'deviation':>11}"
     for queries in closer.groups_:
-        for documents, (mean, deviation) in (closer.scales(queries) or {}).items():
+        for documents, (mean, deviation) in closer.scales(queries).items():
             yield f"    {queries:{width}}{documents:{width}}{mean:8.4f}{deviation:11.4f}"
-    asked = closer.get_params().get("queries") or closer.groups_[0]
     yield ""
     yield from textwrap.wrap(
         f"Or let one index by inner product do it: crossgap apply writes the documents with one more coordinate, for "
-        f"queries of {asked} (--set queries=GROUP chooses); a query is its row at length 1 with a 1 behind it.",
+        f"queries of {closer.served()} only (--method score-standardisation --set queries=GROUP chooses); a query "
+        f"is its row at length 1 with a 1 behind it.",
         terminal_width(),
     )

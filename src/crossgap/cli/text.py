@@ -56,7 +56,7 @@ def show_report(report: "GapReport", *, written: Path | None, again: str | None 
         typer.echo(line)
     if written is not None:
         typer.echo(f"\nWritten: {written}")
-        typer.echo("Next: crossgap explain --metric centroid_distance (or any name in the file)")
+        typer.echo(f"Next: crossgap explain {again or '--metric centroid_distance'}")
     elif again is not None:
         typer.echo(f"\nNext: crossgap measure {again} -o gap.json")
 

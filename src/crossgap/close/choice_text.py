@@ -1,7 +1,7 @@
 """What a person reads of a choice: what was chosen and why, the table, the verdict for each task."""
 
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from crossgap.close.choice import Choice
 from crossgap.close.comparison_table import LEGEND, table_lines
@@ -11,8 +11,8 @@ __all__ = ["choice_lines"]
 _WIDEST = 110
 
 
-def choice_lines(choice: Choice, *, width: int = 100) -> Iterator[str]:
-    """Yield the lines of a choice, filled to ``width``."""
+def choice_lines(choice: Choice, *, width: int = 100, use: Iterable[str] = ()) -> Iterator[str]:
+    """Yield the lines of a choice, filled to ``width``; ``use`` says how to use what was chosen, before the table."""
     width = min(width, _WIDEST)
     yield f"Chosen: {choice.chosen}" if choice.score is not None else f"Method: {choice.chosen}"
     yield from _filled(choice.why, width)
@@ -22,6 +22,7 @@ def choice_lines(choice: Choice, *, width: int = 100) -> Iterator[str]:
         yield f"Task by task, with {name}:" if choice.judged is not None else "Task by task:"
         for verdict in choice.verdicts:
             yield from _filled(verdict.sentence, width)
+    yield from use
     found = choice.comparison
     if found is not None:
         yield ""
@@ -51,7 +52,7 @@ def _warnings(choice: Choice, width: int) -> Iterator[str]:
     row = found.row(choice.judged)
     for note in row.notes:
         yield from _filled(f"Note: {note}", width)
-    if row.dimension != found.dimension:
+    if row.dimension != found.dimension and row.closer != "ScoreStandardisation":  # which says itself how to search
         yield from _filled(
             f"Note: rows moved by {row.name} have {row.dimension} dimensions, not {found.dimension}: all of an index "
             f"must be moved, and its queries too.",

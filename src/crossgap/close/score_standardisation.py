@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+from sklearn.utils.validation import check_is_fitted
 
 from crossgap.close.affine_step import AffineStep
 from crossgap.close.closer import Calibration
@@ -36,8 +37,8 @@ class ScoreStandardisation(MomentCloser):
     Parameters
     ----------
     queries
-        The group whose queries ``transform`` prepares the documents for; None for the group that appears first. An
-        index by inner product serves one group of queries.
+        The group whose queries ``transform`` prepares the documents for, since an index by inner product serves one
+        group of queries. None: a group of the role ``query``, else of the modality ``text``, else the first.
     centre
         Remove each group's mean first (``MeanRemoval``), and standardise the cosines after it. Shares come out more
         even, NDCG mostly a little lower.
@@ -143,13 +144,13 @@ class ScoreStandardisation(MomentCloser):
         return AffineStep(offset=-self.means_[group]).apply(unit, name=group) if self.centre else unit
 
     def as_queries(self, rows: np.ndarray) -> np.ndarray:
-        """Return queries (n, d) as an index of documents moved by ``transform`` wants them: one more coordinate, 1."""
-        moved = self.compared(rows, self._queries)
+        """Return queries (n, d) of the group ``served()`` as an index of moved documents wants them: a 1 behind."""
+        moved = self.compared(rows, self.served())
         return np.concatenate([moved, np.ones((len(moved), 1), moved.dtype)], axis=1)
 
     def steps(self, group: str) -> tuple[AffineStep, ...]:
         """Return (x / S, -M / S): the document whose inner product with (q, 1) is z."""
-        mean, deviation = self.scales(self._queries)[group]
+        mean, deviation = self.scales(self.served())[group]
         factors = np.full(self.n_features_in_, 1 / deviation)
         last = AffineStep(matrix=factors, appended=np.array([-mean / deviation]), renormalise=False)
         return (AffineStep(offset=-self.means_[group]), last) if self.centre else (last,)
@@ -159,9 +160,14 @@ class ScoreStandardisation(MomentCloser):
         own: Any = super().get_feature_names_out(input_features)
         return np.array([*own, "offset"], dtype=object)
 
-    @property
-    def _queries(self) -> str:
-        return self.groups_[0] if self.queries is None else self.queries
+    def served(self) -> str:
+        """Return the group whose queries the documents are prepared for; those of another need other documents."""
+        check_is_fitted(self)
+        if self.queries is not None:
+            return self.queries
+        asking = [name for name in self.groups_ if name.partition("/")[2] == "query"]
+        texts = [name for name in self.groups_ if name.partition("/")[0] == "text"]
+        return [*asking, *texts, *self.groups_][0]
 
 
 def _mean_and_deviation(a: Moments, b: Moments, names: tuple[str, str]) -> tuple[float, float]:

@@ -58,7 +58,7 @@ def test_an_index_by_inner_product_gives_the_standardised_score(two_groups, quer
 def test_its_steps_are_factors_and_one_more_column(two_groups):
     X, groups = two_groups
     closer = ScoreStandardisation(centre=True).fit(X, groups=groups)
-    mean, deviation = closer.scales("image")["text"]
+    mean, deviation = closer.scales("text")["text"]
     first, last = closer.steps("text")
     np.testing.assert_array_equal(first.offset, -closer.means_["text"])
     np.testing.assert_allclose(last.matrix, [1 / deviation] * 4)
@@ -88,7 +88,7 @@ def test_what_is_refused(two_groups):
         closer.scales("audio")
     with pytest.raises(ValueError, match="there is no group 'audio'"):
         closer.standardise(0.1, "text", "audio")
-    with pytest.raises(ValueError, match="image must have 4 dimensions"):
+    with pytest.raises(ValueError, match="text must have 4 dimensions"):
         closer.as_queries(X[:, :3])
 
 
@@ -138,3 +138,17 @@ def test_a_fit_without_centre_forgets_one_with_it(rng):
     again.set_params(centre=True).fit(X, groups=groups)
     with pytest.raises(ValueError, match="was fitted with parameters that need all rows at once"):
         again.set_params(centre=False).partial_fit(X, groups=groups)
+
+
+@pytest.mark.parametrize(
+    ("groups", "served"),
+    [
+        (("image", "text"), "text"),
+        (("image", "text/document", "audio/query"), "audio/query"),
+        (("audio", "image"), "audio"),
+    ],
+)
+def test_without_a_word_documents_serve_queries_else_texts_else_the_first_group(rng, groups, served):
+    X, names = rng.normal(size=(8 * len(groups), 4)), np.repeat(groups, 8)
+    assert ScoreStandardisation().fit(X, groups=names).served() == served
+    assert ScoreStandardisation(queries=groups[0]).fit(X, groups=names).served() == groups[0]
