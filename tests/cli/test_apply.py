@@ -73,9 +73,10 @@ def test_standardised_scores_are_to_be_searched_and_not_measured(here, folder, v
     done = here("apply", "scores.safetensors", "pairs.parquet", "-o", "closed.parquet", cwd=folder)
     last = done.check_success().splitlines()[-1]
     assert last.startswith(
-        "Next: search the new vectors by the inner product, with queries brought to length 1 and a 1"
+        "Next: search the new vectors by the inner product, with queries of text only, brought to length 1 and a 1"
     )
     assert "crossgap measure" not in last
+    assert last.endswith("judge them by: crossgap evaluate mixed SOURCE --closer CLOSER.")
     assert pq.read_schema(folder / "closed.parquet").field("vector").type.list_size == 17
     done = here("apply", "scores.safetensors", "pairs.npz", "-o", "closed.npz", "--dry-run", cwd=folder)
     assert "image: 60 rows, now of 17 numbers\n" in done.check_success()
@@ -345,3 +346,22 @@ def test_every_option_of_a_store_reaches_it(here, folder, monkeypatch):
     assert lines[0] == "9 rows in a"
     assert [line.split()[0] for line in lines[1:5]] == ["4", "1", "2", "3"]
     assert lines[5] == "A note."
+
+
+def test_what_it_did_not_write_is_never_replaced(here, folder):
+    foreign = folder / "mine.parquet"
+    pq.write_table(pa.table({"price": [1.0, 2.0]}), foreign)
+    (folder / "text.parquet").write_text("a note")
+    before = foreign.read_bytes()
+    for name in ("mine.parquet", "text.parquet"):
+        done = here("apply", "closer.safetensors", "pairs.parquet", "-o", name, cwd=folder)
+        assert done.code == 2
+        assert "exists, and crossgap apply did not write it; give another name, or remove it first." in done.err
+    assert foreign.read_bytes() == before
+    here("apply", "closer.safetensors", "pairs.parquet", "-o", "new.parquet", cwd=folder).check_success()
+    here("apply", "closer.safetensors", "pairs.parquet", "-o", "new.parquet", cwd=folder).check_success()
+    kept = (folder / "closer.safetensors").read_bytes()
+    done = here("apply", "closer.safetensors", "pairs.safetensors", "-o", "closer.safetensors", cwd=folder)
+    assert done.code == 2
+    assert "the output 'closer.safetensors' is the closer itself; give another name." in done.err
+    assert (folder / "closer.safetensors").read_bytes() == kept

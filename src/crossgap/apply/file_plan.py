@@ -12,7 +12,7 @@ import numpy as np
 from crossgap.apply.closer_digest import closer_digest
 from crossgap.apply.likely_group import likely_group
 from crossgap.apply.npy_stream import NpyStream
-from crossgap.apply.parquet_stream import ParquetStream
+from crossgap.apply.parquet_stream import MOVED_BY, ParquetStream
 from crossgap.apply.source_files import SourceFile, find_source_files
 from crossgap.apply.vector_mover import VectorMover
 from crossgap.apply.whole_files import WholeFile
@@ -269,8 +269,23 @@ def _check_output(path: Path, given: str | os.PathLike[str], files: Sequence[Sou
     suffix = files[0].location.suffix
     if not is_folder and path.suffix.lower() != suffix:
         raise FormatError(f"the output {shown!r} must end in {suffix}, as the source does; give such a name.")
+    if suffix == ".parquet" and path.is_file() and not _is_an_earlier_result(path):
+        raise ValueError(
+            f"the output {shown!r} exists, and crossgap apply did not write it; give another name, or remove it first."
+        )
     if not os.access(path.parent, os.W_OK | os.X_OK):
         raise PermissionError(
             f"{shown!r} cannot be written, since this user may not write in {str(path.parent)!r}; choose another "
             f"folder."
         )
+
+
+def _is_an_earlier_result(path: Path) -> bool:
+    """Whether a Parquet file carries the mark of a closer."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return MOVED_BY in (pq.read_metadata(path).metadata or {})
+    except (pa.ArrowException, OSError):
+        return False

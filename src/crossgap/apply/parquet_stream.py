@@ -17,12 +17,12 @@ from crossgap.data.parquet import open_parquet
 from crossgap.data.parquet_columns import checked_names, group_numbers, vector_layout, vector_matrix
 from crossgap.errors import FormatError
 
-__all__ = ["ParquetStream"]
+__all__ = ["MOVED_BY", "ParquetStream"]
 
 _BATCH_BYTES = 3 << 20  # read at once
 _STEP_BYTES = 12 << 20  # in a row group that is written
 _BUFFER_BYTES = 1 << 22
-_MOVED_BY = b"crossgap.closer"
+MOVED_BY = b"crossgap.closer"
 
 
 class ParquetStream:
@@ -150,7 +150,7 @@ class ParquetStream:
     def begin(self, mover: VectorMover, digest: str) -> bytes:
         """Make ready for rows as the mover gives them; return how the file begins."""
         held = self.schema.metadata or {}
-        if held.get(_MOVED_BY) == digest.encode():
+        if held.get(MOVED_BY) == digest.encode():
             raise ValueError(
                 f"{self.location} was moved by this closer already, and moving it again would spoil it; give the file "
                 f"that it was made from."
@@ -159,7 +159,7 @@ class ParquetStream:
         place = self.schema.get_field_index("vector")
         if mover.moved_dimension != self.dimension:
             field = field.with_type(_of_length(field.type, mover.moved_dimension))
-        schema = self.schema.set(place, field).with_metadata({**held, _MOVED_BY: digest.encode()})
+        schema = self.schema.set(place, field).with_metadata({**held, MOVED_BY: digest.encode()})
         self._mover = mover
         self._bytes = RowGroupBytes(schema, self._codecs())
         for rows in {min(self.step, self.rows), self.rows % self.step} - {0}:  # now, while nothing else takes memory

@@ -19,7 +19,8 @@ def choice_lines(choice: Choice, *, width: int = 100, use: Iterable[str] = ()) -
     if choice.verdicts:
         yield ""
         name = choice.judged or choice.chosen
-        yield f"Task by task, with {name}:" if choice.judged is not None else "Task by task:"
+        told = f", with {name}{'' if name == choice.chosen else ' (not chosen)'}" if choice.judged is not None else ""
+        yield f"Task by task{told}:"
         for verdict in choice.verdicts:
             yield from _filled(verdict.sentence, width)
     yield from use
