@@ -77,8 +77,8 @@ def mixed(
     as_json: Json = False,
 ) -> None:
     """Search one index of all groups: shares, fairness and NDCG."""
+    from crossgap.data.embeddings import document_groups
     from crossgap.evaluate import Correction, Resampling, evaluate_mixed
-    from crossgap.evaluate.mixed_corpus import document_groups
 
     chosen = None if correction is None else Correction(name=correction, temperature=temperature)
     run = EvaluationRun(

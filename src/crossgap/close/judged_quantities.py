@@ -12,7 +12,7 @@ from crossgap.close.cross_fitting import JudgedFold
 from crossgap.close.label_accuracy import label_hits_per_query
 from crossgap.close.rank_preservation import list_kendall_per_query, shared_neighbours, within_spearman_per_row
 from crossgap.close.score_comparability import match_auroc_per_pair
-from crossgap.data.embeddings import Embeddings
+from crossgap.data.embeddings import Embeddings, document_groups
 from crossgap.errors import DegenerateError
 from crossgap.geometry.matches import join_items
 from crossgap.geometry.neighbours import nearest_rows
@@ -38,7 +38,6 @@ ACROSS = {"neighbour_overlap": 1.0, "within_spearman": 1.0, "list_kendall": 1.0}
 _MOST_RANKED = 500  # rows of a group in a fold for which whole orders are compared
 _MOST_MATCHED = 1000  # items of two groups in a fold whose matches meet strangers
 _WITH = {"ndcg_at_k": ("modality_share_excess", "modality_share_distance")}  # what comes with it
-_QUERY = "query"  # the role of a group that searches and is not stored
 _MOST_LOGISTIC = 2000  # rows of a group in a fold up to which the classifier is that of the papers
 
 
@@ -95,7 +94,7 @@ def stored_groups(names: Iterable[str]) -> list[str]:
     ['image', 'text/document']
     """
     names = list(names)
-    return [name for name in names if name.partition("/")[2] != _QUERY] or names
+    return document_groups(names) or names
 
 
 def pooled(folds: list[dict[Key, Tally | str]]) -> dict[Key, np.ndarray | str]:

@@ -10,7 +10,7 @@ normal and no error.
 
 import itertools
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any
@@ -22,7 +22,7 @@ from crossgap.errors import DegenerateError
 from crossgap.geometry.matches import join_items
 from crossgap.geometry.rows import Rows, check_rows, check_same_dimension, is_numpy, namespace, row_blocks, take_rows
 
-__all__ = ["Embeddings", "Group", "ItemCodes", "Pairs"]
+__all__ = ["Embeddings", "Group", "ItemCodes", "Pairs", "document_groups"]
 
 GROUP_NAME = re.compile(r"[\w.\-]+(/[\w.\-]+)?")
 ROW_FACTS = ("text", "uri", "label", "split")
@@ -331,6 +331,11 @@ class _GatheredRows:
 
     def __getitem__(self, rows: Any) -> np.ndarray:
         return self.source[self.index[rows]]
+
+
+def document_groups(names: Iterable[str]) -> list[str]:
+    """Return the groups that stand in a corpus: all but those of the role ``query``, which only search."""
+    return [name for name in names if name.partition("/")[2] != "query"]
 
 
 def _gather(rows: Rows, index: np.ndarray) -> Rows:

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 
 from crossgap.close.mean_removal import MeanRemoval
-from crossgap.data.embeddings import Embeddings
+from crossgap.data.embeddings import Embeddings, document_groups
 from crossgap.errors import DegenerateError
 from crossgap.evaluate.folds import Fold
 from crossgap.geometry.rows import unit_rows
 
-__all__ = ["DEAL_SEED", "FUSED", "FusedDocuments", "MixedCorpus", "document_groups", "lay_out"]
+__all__ = ["DEAL_SEED", "FUSED", "FusedDocuments", "MixedCorpus", "lay_out"]
 
 FUSED = "fused"
 DEAL_SEED = 42
@@ -118,11 +118,6 @@ class MixedCorpus:
         if self.hidden is not None:
             reachable[:, names.index(FUSED)] -= self.hidden >= 0
         return reachable / reachable.sum(axis=1, keepdims=True)
-
-
-def document_groups(embeddings: Embeddings) -> list[str]:
-    """Return the groups that stand in a corpus: all but those of the role ``query``."""
-    return [name for name in embeddings if name.partition("/")[2] != "query"]
 
 
 def lay_out(embeddings: Embeddings, queries: str, *, fused: float | None = None, seed: int = DEAL_SEED) -> MixedCorpus:

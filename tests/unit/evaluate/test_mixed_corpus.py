@@ -3,10 +3,10 @@ import pytest
 
 from crossgap.close.mean_removal import MeanRemoval
 from crossgap.close.translation import Translation
-from crossgap.data.embeddings import Embeddings
+from crossgap.data.embeddings import Embeddings, document_groups
 from crossgap.errors import DegenerateError
 from crossgap.evaluate.folds import as_is, in_sample, numbered, other_half
-from crossgap.evaluate.mixed_corpus import document_groups, lay_out
+from crossgap.evaluate.mixed_corpus import lay_out
 
 from .conftest import world
 
