@@ -52,7 +52,7 @@ clean:
 	touch $@
 
 .venv/test: .venv/core
-	$(PIP) -e ".[encode,faiss,lancedb,onnx,qdrant,torch]" --group test
+	$(PIP) -e ".[encode,faiss,lancedb,onnx,qdrant,topology,torch,umap]" --group test
 	touch $@
 
 .venv/lint: .venv/test

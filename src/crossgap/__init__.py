@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from crossgap import (
         apply,
         close,
+        compare,
         data,
         doctor,
         errors,
@@ -24,10 +25,12 @@ if TYPE_CHECKING:
         explain,
         geometry,
         losses,
+        maps,
         measure,
         report,
         reproduce,
         results,
+        topology,
         train,
     )
     from crossgap.data import Embeddings, Group, Pairs, read, sample, write
@@ -39,6 +42,7 @@ __all__ = [
     "__version__",
     "apply",
     "close",
+    "compare",
     "data",
     "doctor",
     "errors",
@@ -46,12 +50,14 @@ __all__ = [
     "explain",
     "geometry",
     "losses",
+    "maps",
     "measure",
     "read",
     "report",
     "reproduce",
     "results",
     "sample",
+    "topology",
     "train",
     "write",
 ]
@@ -61,6 +67,7 @@ __version__ = "0.1.0"
 _ROOMS = {
     "apply",
     "close",
+    "compare",
     "data",
     "doctor",
     "errors",
@@ -68,10 +75,12 @@ _ROOMS = {
     "explain",
     "geometry",
     "losses",
+    "maps",
     "measure",
     "report",
     "reproduce",
     "results",
+    "topology",
     "train",
 }
 _NOUNS = {"Embeddings", "Group", "Pairs", "read", "sample", "write"}

@@ -16,6 +16,7 @@ from crossgap.cli.evaluate import evaluate
 from crossgap.cli.explain import explain
 from crossgap.cli.export import export
 from crossgap.cli.measure import measure
+from crossgap.cli.report import report
 from crossgap.cli.reproduce import reproduce
 from crossgap.cli.train import train
 
@@ -66,6 +67,6 @@ def _before_commands(
 ) -> None: ...
 
 
-for _command in (demo, doctor, measure, explain, close, apply, export, train, reproduce):
+for _command in (demo, doctor, measure, report, explain, close, apply, export, train, reproduce):
     app.command()(_command)
 app.add_typer(evaluate, name="evaluate")

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["check_folder", "check_replaceable", "named_errors", "output_path", "write_text"]
+__all__ = ["check_folder", "check_page", "check_replaceable", "named_errors", "output_path", "write_text"]
 
 _ENDINGS_OF_VECTORS = (".npy", ".npz", ".parquet", ".safetensors")
 
@@ -50,6 +50,21 @@ def check_replaceable(path: Path, sources: Sequence[str] = ()) -> None:
             start = file.read(4096).strip()
         if start and not start.startswith(b"{"):
             raise ValueError(f"the output {str(path)!r} exists and is no JSON of an earlier run; give another name.")
+
+
+def check_page(path: Path) -> None:
+    """Fail where a page would take the place of anything but an older page."""
+    if path.suffix.lower() not in (".html", ".htm"):
+        raise ValueError(
+            f"the page must end in .html, but it is {str(path)!r}; give for example {str(path.with_suffix('.html'))!r}."
+        )
+    if path.exists() and not path.is_file():
+        raise ValueError(f"the output must be a plain file, but {str(path)!r} is none; give another name.")
+    if path.is_file():
+        with path.open("rb") as file:
+            start = file.read(4096).strip().lower()
+        if start and not start.startswith((b"<!doctype html", b"<html")):
+            raise ValueError(f"the output {str(path)!r} exists and is no page of an earlier run; give another name.")
 
 
 def _files(source: str) -> list[str]:

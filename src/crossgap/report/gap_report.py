@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from crossgap.errors import FormatError
@@ -27,12 +27,16 @@ class GapReport:
         Seed, replicates, confidence level, and the limits that may have led to sub-samples.
     measurements
         The numbers, in a fixed order.
+    details
+        What a page shows beside the numbers, by kind: examples, maps, counts of scores; ``docs/report_format.md`` lists
+        the kinds. Empty where only numbers were asked for.
     """
 
     version: str
     inputs: tuple[Mapping[str, Any], ...]
     settings: Mapping[str, Any]
     measurements: tuple[Measurement, ...]
+    details: Mapping[str, Any] = field(default_factory=dict)
 
     def find(self, name: str, *groups: str, **options: Any) -> Measurement | None:
         """Return the first measurement of this name, on these groups, with these options; None if there is none."""
@@ -59,8 +63,15 @@ class GapReport:
                 "inputs": [dict(facts) for facts in self.inputs],
                 "settings": dict(self.settings),
                 "measurements": [measurement.as_json() for measurement in self.measurements],
+                **({"details": dict(self.details)} if self.details else {}),
             }
         )
+
+    def to_html(self) -> str:
+        """Return the page: one HTML file that needs no network; the same record gives the same bytes."""
+        from crossgap.report.page import gap_page, render
+
+        return render(gap_page(self))
 
     @classmethod
     def from_json(cls, text: str) -> "GapReport":
@@ -93,6 +104,7 @@ class GapReport:
                     )
                     for entry in document["measurements"]
                 ),
+                details=dict(document.get("details", {})),
             )
         except FormatError:
             raise

@@ -1,0 +1,1 @@
+"""Sections of the page of one report, one file each: ``section(report) -> Section``."""
