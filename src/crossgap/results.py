@@ -41,6 +41,9 @@ class Measurement:
         Arguments that differ from those of other measurements of this name, and sizes: n, m, d, a sub-sample's size.
     reason
         Why there is no value; None where there is one.
+    replicates
+        The value under each bootstrap weighting, from which the interval comes; in memory only, never in a file. Those
+        of two measurements with one seed and the same items belong together: their differences are paired.
     """
 
     name: str
@@ -49,6 +52,7 @@ class Measurement:
     interval: tuple[float, float] | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     reason: str | None = None
+    replicates: tuple[float, ...] | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self):
         if (self.value is None) == (self.reason is None):
@@ -56,6 +60,26 @@ class Measurement:
         for number in (self.value, *(self.interval or ())):
             if number is not None and not math.isfinite(number):
                 raise ValueError(f"{self.name} must be finite, but it is {number}; give no value and a reason instead.")
+
+    def matches(self, name: str, groups: tuple[str, ...] = (), options: Mapping[str, Any] | None = None) -> bool:
+        """Tell whether this is a measurement of that name, on these groups if any are given, with these options."""
+        return (
+            self.name == name
+            and (not groups or self.groups == groups)
+            and all(self.options.get(key) == value for key, value in (options or {}).items())
+        )
+
+    @classmethod
+    def from_json(cls, entry: Mapping[str, Any]) -> "Measurement":
+        """Read what ``as_json`` gave."""
+        return cls(
+            name=entry["name"],
+            groups=tuple(entry["groups"]),
+            value=entry["value"],
+            interval=None if entry["interval"] is None else _two(*entry["interval"]),
+            options=entry["options"],
+            reason=entry["reason"],
+        )
 
     def as_json(self) -> dict[str, Any]:
         """Return plain data in the order of the file format, numbers to nine significant digits."""
@@ -106,3 +130,7 @@ def percent(share: float) -> str:
 
 def _rounded(value: Any) -> Any:
     return float(f"{value:.9g}") if isinstance(value, float) else value
+
+
+def _two(low: float, high: float) -> tuple[float, float]:
+    return low, high

@@ -5,6 +5,7 @@ import json
 import pytest
 
 import crossgap
+from crossgap.report import GapReport
 
 OFFLINE = """
 import socket, sys
@@ -35,8 +36,17 @@ def document(shown) -> dict:
     return json.loads((shown[1] / "gap.json").read_text(encoding="utf-8"))
 
 
-def test_it_writes_three_files(shown):
-    assert sorted(path.name for path in shown[1].iterdir()) == ["closer.safetensors", "explain.json", "gap.json"]
+def test_it_writes_four_files(shown):
+    names = ["closer.safetensors", "explain.json", "gap.html", "gap.json"]
+    assert sorted(path.name for path in shown[1].iterdir()) == names
+
+
+def test_its_page_is_drawn_from_its_numbers(shown, document):
+    page = (shown[1] / "gap.html").read_text(encoding="utf-8")
+    assert page.lower().startswith("<!doctype html")
+    assert page == GapReport.from_json((shown[1] / "gap.json").read_text(encoding="utf-8")).to_html()
+    assert document["settings"]["command"] == "crossgap demo --bootstrap 10"
+    assert all(document["details"][kind] for kind in ("score_cuts", "ranking_examples", "maps", "closers"))
 
 
 def test_its_closer_is_the_one_it_names(shown):
@@ -57,8 +67,9 @@ def test_it_prints_verdicts_and_a_table(shown):
     assert "- Retrieval across, recall@1: " in out
     assert "\nThe gap\n  centroid_distance " in out
     assert "image 800 x 256, text 800 x 256" in out
-    assert "Written: results/demo/gap.json, results/demo/explain.json, results/demo/closer.safetensors" in out
-    assert out.splitlines()[-1].startswith("Next: crossgap ")
+    written = "gap.json, results/demo/gap.html, results/demo/explain.json, results/demo/closer.safetensors"
+    assert f"Written: results/demo/{written}" in out
+    assert out.splitlines()[-1].startswith("Next: open results/demo/gap.html in a browser, then measure your own: ")
 
 
 def _value(document: dict, name: str, **options) -> list[float]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from crossgap import Embeddings, Group, __version__, measure, write
+from crossgap import Embeddings, Group, __version__, measure, topology, write
 
 FAST = ("--bootstrap", "20")
 SOURCES = {
@@ -53,7 +53,7 @@ def _values(document: dict) -> list:
 
 
 def test_the_schema_of_the_contract(whole, report):
-    assert list(report) == ["schema", "crossgap", "inputs", "settings", "measurements"]
+    assert list(report) == ["schema", "crossgap", "inputs", "settings", "measurements", "details"]
     assert report["schema"] == 1
     assert report["crossgap"] == __version__
     assert [facts["group"] for facts in report["inputs"]] == ["image", "text"]
@@ -74,6 +74,7 @@ def test_the_schema_of_the_contract(whole, report):
         "rows": 10_000,
         "metrics": None,
         "notes": [],
+        "command": "crossgap measure pairs.npz --bootstrap 20",
     }
     assert not re.search(r"NaN|Infinity", whole)
     assert whole.endswith("}\n")
@@ -84,7 +85,7 @@ def test_every_measurement_has_the_keys_of_the_contract(report):
     names = set()
     for found in report["measurements"]:
         assert list(found) == ["name", "groups", "value", "interval", "options", "reason"]
-        assert hasattr(measure, found["name"]), "names are the names of functions"
+        assert hasattr(measure, found["name"]) or hasattr(topology, found["name"]), "names are the names of functions"
         assert 1 <= len(found["groups"]) <= 2
         assert (found["value"] is None) == (found["reason"] is not None)
         assert {"n", "d"} <= set(found["options"]) or "corpus" in found["options"], "every number carries its sizes"
@@ -400,7 +401,7 @@ def test_the_terminal(files, here, tmp_path):
         assert f"\n{section}\n" in out
     assert "image 60 x 16, text 60 x 16; rows brought to length 1; 95% intervals from 20 bootstrap" in out
     assert f"Written: {output}" in out
-    assert out.splitlines()[-1] == "Next: crossgap explain pairs.npz"
+    assert out.splitlines()[-1] == f"Next: crossgap report {output} -o {output.with_suffix('.html')}"
 
 
 def test_the_last_line_is_a_command_that_works(files, here, tmp_path, vectors):

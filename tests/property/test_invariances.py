@@ -57,6 +57,7 @@ ROWS = {
     measure.cross_uniformity: MATCHED | {DUPLICATE},
     measure.relative_modality_gap: MATCHED,
     measure.neighbourhood_test: MATCHED,
+    measure.neighbourhood_preservation: SEARCH,
     measure.stable_region: SEARCH,
     measure.recall_at_k: SEARCH,
     measure.median_rank: SEARCH,
@@ -75,6 +76,10 @@ ROWS = {
     measure.stable_rank: ONE | {DUPLICATE},
     measure.spectrum_area: ONE | {DUPLICATE},
     measure.explained_variance_area: ONE | {DUPLICATE},
+    measure.two_nn_dimension: ONE | {DUPLICATE},  # copies are taken out
+    measure.levina_bickel_dimension: ONE | {DUPLICATE},
+    measure.correlation_dimension: ONE | {DUPLICATE},
+    measure.local_pca_dimension: ONE | {DUPLICATE},
 }
 ONE_GROUP = {
     measure.within_cosine,
@@ -88,6 +93,10 @@ ONE_GROUP = {
     measure.stable_rank,
     measure.spectrum_area,
     measure.explained_variance_area,
+    measure.two_nn_dimension,
+    measure.levina_bickel_dimension,
+    measure.correlation_dimension,
+    measure.local_pca_dimension,
 }
 # splits of linear_separability follow the order of the rows; the ranks below count, so some changes cannot show in them
 NOT_IN_THE_TABLE = {
@@ -109,6 +118,8 @@ OPTIONS = {
     measure.effective_dimension: {"quantile": 0.9},
     measure.hubness: {"k": 5},
     measure.gap_span_energy: {"components": 2},
+    measure.local_pca_dimension: {"k": 9},
+    measure.neighbourhood_preservation: {"k": 5},
     measure.signed_centroid_distance: {"direction": np.array([1.0, 0.5, -0.3, 0.2, 0.1])},
 }
 # a rotation changes how an iteration or an assignment rounds

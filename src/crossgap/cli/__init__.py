@@ -9,12 +9,15 @@ import typer
 from crossgap import __version__
 from crossgap.cli.apply import apply
 from crossgap.cli.close import close
+from crossgap.cli.compare import compare
 from crossgap.cli.demo import demo
 from crossgap.cli.doctor import doctor
 from crossgap.cli.door import UsageError, say_interrupted, usage_sentence
 from crossgap.cli.evaluate import evaluate
 from crossgap.cli.explain import explain
 from crossgap.cli.export import export
+from crossgap.cli.figures import figures
+from crossgap.cli.map import map
 from crossgap.cli.measure import measure
 from crossgap.cli.report import report
 from crossgap.cli.reproduce import reproduce
@@ -67,6 +70,6 @@ def _before_commands(
 ) -> None: ...
 
 
-for _command in (demo, doctor, measure, report, explain, close, apply, export, train, reproduce):
+for _command in (demo, doctor, measure, report, figures, map, compare, explain, close, apply, export, train, reproduce):
     app.command()(_command)
 app.add_typer(evaluate, name="evaluate")

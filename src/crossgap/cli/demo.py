@@ -7,7 +7,7 @@ import typer
 
 from crossgap.cli.door import door
 from crossgap.cli.options import Json, Replicates, Seed
-from crossgap.cli.output import check_replaceable, output_path, write_text
+from crossgap.cli.output import check_page, check_replaceable, output_path, write_text
 from crossgap.cli.progress import few_threads, progress
 from crossgap.cli.text import show_report, terminal_width
 
@@ -31,32 +31,43 @@ def demo(
     from crossgap.close import choose, write_closer
     from crossgap.data import sample
     from crossgap.explain import explain
-    from crossgap.report.collect import collect
+    from crossgap.report import GapReport, collect
 
     folder = output_path(output)
     folder.mkdir(parents=True, exist_ok=True)
-    gap, why, closed = (folder / name for name in ("gap.json", "explain.json", "closer.safetensors"))
+    gap, page, why, closed = (folder / name for name in ("gap.json", "gap.html", "explain.json", "closer.safetensors"))
     for file in (gap, why):
         check_replaceable(file)
+    check_page(page)
     embeddings = sample()
     inputs = [
         {"group": name, "source": "packaged sample", "n": len(group), "d": embeddings.dimension}
         for name, group in embeddings.items()
     ]
     with few_threads(max(len(group) for group in embeddings.values())):
-        report = collect(embeddings, replicates=replicates, seed=seed, inputs=inputs, progress=progress)
+        report = collect(
+            embeddings,
+            replicates=replicates,
+            seed=seed,
+            inputs=inputs,
+            command="crossgap demo" + _options(replicates, seed),
+            details=True,
+            progress=progress,
+        )
         found = explain(embeddings, replicates=replicates, seed=seed, inputs=inputs)
         candidates = {name: built(name) for name in _TRIED}
         choice = choose(embeddings, candidates=candidates, replicates=max(replicates, 20), seed=seed)
         closer = candidates[choice.chosen].fit_embeddings(embeddings) if choice.chosen in candidates else None
-    write_text(gap, report.to_json())
+    text = report.to_json()
+    write_text(gap, text)
+    write_text(page, GapReport.from_json(text).to_html())  # as `crossgap report` draws it from the file
     write_text(why, found.to_json())
-    written = [gap, why]
+    written = [gap, page, why]
     if closer is not None:
         facts = {"sources": ["packaged sample"], "method": choice.chosen, "seed": seed}
         written.append(write_closer(closer, closed, facts=facts))
     if as_json:
-        typer.echo(report.to_json(), nl=False)
+        typer.echo(text, nl=False)
         return
     typer.echo(
         "The sample: emoji drawings and their names, embedded by a small dual encoder that never saw them in training."
@@ -66,7 +77,14 @@ def demo(
     _show("Where it comes from (crossgap explain):", told[: 1 + _SHOWN])
     _show("What closes it (crossgap close):", [choice.why, *(verdict.sentence for verdict in choice.verdicts)])
     typer.echo(f"\nWritten: {', '.join(map(str, written))}")
-    typer.echo("Next: crossgap measure image=images.npy text=texts.npy")
+    typer.echo(
+        f"Next: open {page} in a browser, then measure your own: crossgap measure image=images.npy text=texts.npy"
+    )
+
+
+def _options(replicates: int, seed: int) -> str:
+    """Return the options that are not as they are by default."""
+    return f" --bootstrap {replicates}" * (replicates != 200) + f" --seed {seed}" * (seed != 0)
 
 
 def _show(head: str, sentences: list[str]) -> None:

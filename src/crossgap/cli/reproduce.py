@@ -80,9 +80,11 @@ def _experiments() -> Mapping[str, ModuleType]:
         fine_tuning,
         free_points,
         frozen_towers,
+        local_dimension,
         loss_ablation,
         post_hoc,
         same_modality,
+        space_geometry,
         sphere,
         temperature_sweep,
         translation_sweep,
@@ -99,6 +101,8 @@ def _experiments() -> Mapping[str, ModuleType]:
         "explained_variance": explained_variance,
         "translation_sweep": translation_sweep,
         "post_hoc": post_hoc,
+        "space_geometry": space_geometry,
+        "local_dimension": local_dimension,
     }
 
 

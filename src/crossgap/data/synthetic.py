@@ -13,13 +13,14 @@ def two_cone_pairs(
     nuisance: int = 16,
     hidden: int = 256,
     dimension: int = 128,
+    unlike: int = 0,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Features of two modalities that share a latent vector, each in a cone of its own.
 
     Formula::
 
         z ~ N(0, I_latent),  n_m ~ N(0, I_nuisance),  v = [z; n_m]
-        features of modality m = ReLU(v W_1 + b) W_2 / (standard deviation of all their entries)
+        features of modality m = ReLU(v W_1 + b) W_2 / (standard deviation of the entries of rows that are not unlike)
         W_1 ~ N(0, 1/(latent + nuisance)),  b ~ N(0, 1),  W_2 ~ N(0, 1/hidden)
 
     How to read it: what matches is z; what only one modality knows is n_m. Each network has weights of its own, so its
@@ -37,6 +38,9 @@ def two_cone_pairs(
         Length of z and of n_m.
     hidden, dimension
         Width of the network and of its features.
+    unlike
+        The last so many rows come from another distribution, seen by the same networks: the standard deviations of z
+        fall evenly from 1.6 to 0.4, those of n_m are 1.5. The other rows stay what they are without these.
 
     Returns
     -------
@@ -45,7 +49,7 @@ def two_cone_pairs(
     Raises
     ------
     ValueError
-        If a size is below 1 (``nuisance`` may be 0).
+        If a size is below 1 (``nuisance`` may be 0), or ``unlike`` is negative or not below n.
 
     Notes
     -----
@@ -70,17 +74,24 @@ def two_cone_pairs(
             raise ValueError(
                 f"{name} must be at least {least}, but it is {size}; the papers' toy uses 24, 16, 256, 128."
             )
+    if not 0 <= unlike < n:
+        raise ValueError(f"unlike must be at least 0 and below n = {n}, but it is {unlike}; give for example {n // 3}.")
     world, things = (np.random.default_rng(stream) for stream in np.random.SeedSequence(seed).spawn(2))
     drawn = things.standard_normal((n, latent + 2 * nuisance))
     z, *noises = np.split(drawn, [latent, latent + nuisance], axis=1)
-    x, y = (_seen(np.concatenate([z, noise], axis=1), hidden, dimension, world) for noise in noises)
+    z[n - unlike :] *= np.linspace(1.6, 0.4, latent)
+    for noise in noises:
+        noise[n - unlike :] *= 1.5
+    x, y = (
+        _seen(np.concatenate([z, noise], axis=1), hidden, dimension, world, like=n - unlike) for noise in noises
+    )
     return x, y
 
 
-def _seen(v: np.ndarray, hidden: int, dimension: int, world: np.random.Generator) -> np.ndarray:
-    """Pass rows through a random network of one hidden layer."""
+def _seen(v: np.ndarray, hidden: int, dimension: int, world: np.random.Generator, *, like: int) -> np.ndarray:
+    """Pass rows through a random network of one hidden layer; the first ``like`` rows set the scale."""
     first = world.standard_normal((v.shape[1], hidden)) / np.sqrt(v.shape[1])
     offset = world.standard_normal(hidden)
     second = world.standard_normal((hidden, dimension)) / np.sqrt(hidden)
     features = np.maximum(v @ first + offset, 0) @ second
-    return (features / features.std()).astype(np.float32)
+    return (features / features[:like].std()).astype(np.float32)

@@ -12,6 +12,7 @@ from crossgap.measure.centroid_distance import (
     centroid_distance_p_value,
 )
 from crossgap.measure.certainty import bootstrap_interval, bootstrap_weights, interval, paired_difference, permutation_p
+from crossgap.measure.correlation_dimension import correlation_dimension
 from crossgap.measure.cosine_quantiles import CosineDistribution, cosine_quantiles
 from crossgap.measure.cross_uniformity import cross_uniformity
 from crossgap.measure.dimension_ablation import DimensionAblation, dimension_ablation, neighbourhood_test
@@ -42,7 +43,9 @@ from crossgap.measure.hubness import (
     top_hub_share,
 )
 from crossgap.measure.k_occurrence import k_occurrence
+from crossgap.measure.levina_bickel_dimension import levina_bickel_dimension, levina_bickel_dimension_per_row
 from crossgap.measure.linear_separability import SeparabilityScores, linear_separability, linear_separability_scores
+from crossgap.measure.local_pca_dimension import local_pca_dimension, local_pca_dimension_per_row
 from crossgap.measure.match_probability import MatchCalibration, match_probability
 from crossgap.measure.matched_cosine import matched_cosine, matched_cosine_per_pair
 from crossgap.measure.mean_average_precision import mean_average_precision, r_precision
@@ -51,6 +54,10 @@ from crossgap.measure.mixed_search import MixedSearch, mixed_search
 from crossgap.measure.mmd import median_squared_distance, mmd, mmd_p_value
 from crossgap.measure.modality_share import modality_share_at_k, modality_share_excess
 from crossgap.measure.ndcg_at_k import ndcg_at_k
+from crossgap.measure.neighbourhood_preservation import (
+    neighbourhood_preservation,
+    neighbourhood_preservation_per_row,
+)
 from crossgap.measure.numerical_rank import numerical_rank, singular_values_above_one, stable_rank
 from crossgap.measure.participation_ratio import participation_ratio
 from crossgap.measure.precision_recall import PrecisionRecall, precision_recall
@@ -64,6 +71,7 @@ from crossgap.measure.sliced_wasserstein import max_sliced_wasserstein, sliced_w
 from crossgap.measure.spectrum_area import joint_spectrum_area, spectrum_area
 from crossgap.measure.stable_region import StableRegion, stable_region, stable_region_per_anchor, stable_region_width
 from crossgap.measure.threshold_at_precision import PrecisionThreshold, threshold_at_precision
+from crossgap.measure.two_nn_dimension import two_nn_dimension
 from crossgap.measure.uniformity import joint_uniformity, uniformity
 from crossgap.measure.unmatched_cosine import unmatched_cosine
 from crossgap.measure.wasserstein import matching_cost_ratio, optimal_partner_share, sinkhorn_distance, wasserstein
@@ -96,6 +104,7 @@ __all__ = [
     "centroid_distance_floor",
     "centroid_distance_p_value",
     "conformity_per_row",
+    "correlation_dimension",
     "cosine_quantiles",
     "cross_uniformity",
     "dimension_ablation",
@@ -127,8 +136,12 @@ __all__ = [
     "joint_spectrum_area",
     "joint_uniformity",
     "k_occurrence",
+    "levina_bickel_dimension",
+    "levina_bickel_dimension_per_row",
     "linear_separability",
     "linear_separability_scores",
+    "local_pca_dimension",
+    "local_pca_dimension_per_row",
     "match_probability",
     "matched_cosine",
     "matched_cosine_per_pair",
@@ -144,6 +157,8 @@ __all__ = [
     "modality_share_at_k",
     "modality_share_excess",
     "ndcg_at_k",
+    "neighbourhood_preservation",
+    "neighbourhood_preservation_per_row",
     "neighbourhood_test",
     "numerical_rank",
     "optimal_partner_share",
@@ -172,6 +187,7 @@ __all__ = [
     "thin_shell",
     "threshold_at_precision",
     "top_hub_share",
+    "two_nn_dimension",
     "uniformity",
     "unmatched_cosine",
     "von_mises_concentration",

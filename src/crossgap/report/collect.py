@@ -25,11 +25,12 @@ from crossgap.report.mixed_search import MIXED_SEARCH, mixed_search
 from crossgap.report.quantities import DIRECTED, GROUP, INDEPENDENT, MATCHES, PAIRS, QUANTITIES, RANKS, Quantity
 from crossgap.report.score_bands import SCORE_BANDS, cosine_bands, score_bands
 from crossgap.report.selection import Selection, Settings
+from crossgap.report.topology import TOPOLOGY, Shape, topology_measurements
 from crossgap.results import Measurement
 
 __all__ = ["MEASURED", "collect"]
 
-MEASURED = (*QUANTITIES, *SCORE_BANDS, *MIXED_SEARCH)  # every name that a report may hold
+MEASURED = (*QUANTITIES, *SCORE_BANDS, *MIXED_SEARCH, *TOPOLOGY)  # every name that a report may hold
 
 _MOST_PAIRS = 50_000
 
@@ -45,6 +46,9 @@ def collect(
     most_rows: int = 10_000,
     inputs: Iterable[Mapping[str, Any]] | None = None,
     notes: Iterable[str] = (),
+    command: str | None = None,
+    details: bool = False,
+    everything: bool = False,
     progress: Callable[[Sequence[Any], Callable[[Any], str]], Iterable[Any]] | None = None,
 ) -> GapReport:
     """Measure the groups of ``embeddings`` one by one and two by two.
@@ -68,6 +72,12 @@ def collect(
         Rows of a group up to which quantities over all pairs of rows are exact; above, a sub-sample of whole items.
     inputs, notes
         Facts about the groups' sources and sentences about what was left aside, for the report.
+    command
+        The command that measures this again, for the report.
+    details
+        Whether to add what a page shows beside the numbers: maps, examples, counts of scores.
+    everything
+        With ``details``: also those that take tens of seconds or extras (maps of UMAP, loops).
     progress
         Called with the steps and a function that names one; yields the steps. For a progress bar.
 
@@ -81,8 +91,9 @@ def collect(
     settings = Settings(replicates=replicates, level=level, seed=seed, precision=precision, most_rows=most_rows)
     for name, group in embeddings.items():
         _check_group(group.vectors, name)
-    steps = _steps(embeddings, metrics, settings)
+    aside: dict[str, list[Any]] | None = {"score_cuts": [], "topology": []} if details else None
     measurements: list[Measurement] = []
+    steps = _steps(embeddings, metrics, settings, measurements, aside, everything)
     for number, (_, measured) in enumerate(steps if progress is None else progress(steps, lambda step: step[0])):
         measurements += measured()
         steps[number] = ("", list)  # lets go of what only this step needed
@@ -98,9 +109,17 @@ def collect(
             "rows": most_rows,
             "metrics": None if metrics is None else list(metrics),
             "notes": [*notes, *(_too_few_items(embeddings) if replicates else ())],
+            **({} if command is None else {"command": command}),
         },
         measurements=tuple(measurements),
+        details={} if aside is None else _details(embeddings, settings, aside, everything, progress),
     )
+
+
+def _details(embeddings: Embeddings, settings: Settings, aside: Any, everything: bool, progress: Any) -> dict[str, Any]:
+    from crossgap.report.details import collect_details  # here, since numbers alone need none of its rooms
+
+    return collect_details(embeddings, settings, measured=aside, everything=everything, progress=progress)
 
 
 def _too_few_items(embeddings: Embeddings) -> Iterator[str]:
@@ -117,7 +136,12 @@ def _check_group(vectors: Any, name: str) -> None:
 
 
 def _steps(
-    embeddings: Embeddings, metrics: Sequence[str] | None, settings: Settings
+    embeddings: Embeddings,
+    metrics: Sequence[str] | None,
+    settings: Settings,
+    measurements: Sequence[Measurement],
+    aside: Mapping[str, list[Any]] | None,
+    everything: bool,
 ) -> list[tuple[str, Callable[[], Iterable[Measurement]]]]:
     """List what is to be measured: a label and a call for each."""
     wanted = _wanted(metrics)
@@ -131,11 +155,36 @@ def _steps(
                 steps.append((name, _step(quantity, sampled if quantity.all_pairs else whole)))
         if "cosine_quantiles" in wanted:
             steps.append(("cosine_quantiles", partial(cosine_bands, sampled)))
+        if aside is not None or (names not in singles and not wanted.isdisjoint(TOPOLOGY)):
+            shape = Shape(whole=embeddings.select(whole.measured), settings=settings)
+            if names not in singles:
+                steps.append(("topology", partial(topology_measurements, shape)))
+            if aside is not None and (names not in singles or len(embeddings) == 1):
+                steps.append(("topology", partial(_keep_topology, shape, aside["topology"], everything)))
         if names not in singles and not wanted.isdisjoint(SCORE_BANDS[1:]):
-            steps += [("score bands", partial(score_bands, way)) for way in (sampled, sampled.reversed)]
+            for way in (sampled, sampled.reversed):
+                steps.append(("score bands", partial(score_bands, way)))
+                if aside is not None:
+                    steps.append(("score cuts", partial(_keep_cuts, way, measurements, aside["score_cuts"])))
     if len(embeddings) > 1 and not wanted.isdisjoint(MIXED_SEARCH):
         steps += [("mixed search", partial(mixed_search, embeddings, name, settings)) for name in embeddings]
     return [(label, partial(_only, step, wanted)) for label, step in steps]
+
+
+def _keep_cuts(chosen: Selection, measurements: Sequence[Measurement], kept: list[Any]) -> tuple[Measurement, ...]:
+    """Count the scored pairs for a page, while they are there."""
+    from crossgap.report.details.score_cuts import score_cuts
+
+    kept.append(score_cuts(chosen, measurements))
+    return ()
+
+
+def _keep_topology(shape: Shape, kept: list[Any], loops: bool) -> tuple[Measurement, ...]:
+    """Describe trees and clusters for a page, while they are there."""
+    from crossgap.report.details.topology import topology
+
+    kept.append(topology(shape, loops=loops))
+    return ()
 
 
 def _only(step: Callable[[], Iterable[Measurement]], wanted: set[str]) -> list[Measurement]:
@@ -234,7 +283,10 @@ def _value(
     shown = {**options, **facts, **chosen.sizes}
     if quantity.weighted and weights is not None and found is None:
         shown["no_interval"] = "some replicates have no value"
-    return Measurement(name=quantity.name, groups=chosen.measured, value=value, interval=found, options=shown)
+    drawn = None if found is None or values is None else tuple(map(float, values[1:]))
+    return Measurement(
+        name=quantity.name, groups=chosen.measured, value=value, interval=found, options=shown, replicates=drawn
+    )
 
 
 def _bounds(quantity: Quantity, chosen: Selection, values: np.ndarray) -> tuple[float, float] | None:

@@ -41,11 +41,7 @@ class GapReport:
     def find(self, name: str, *groups: str, **options: Any) -> Measurement | None:
         """Return the first measurement of this name, on these groups, with these options; None if there is none."""
         for found in self.measurements:
-            if (
-                found.name == name
-                and (not groups or found.groups == groups)
-                and all(found.options.get(key) == value for key, value in options.items())
-            ):
+            if found.matches(name, groups, options):
                 return found
         return None
 
@@ -93,17 +89,7 @@ class GapReport:
                 version=str(document["crossgap"]),
                 inputs=tuple(document["inputs"]),
                 settings=document["settings"],
-                measurements=tuple(
-                    Measurement(
-                        name=entry["name"],
-                        groups=tuple(entry["groups"]),
-                        value=entry["value"],
-                        interval=None if entry["interval"] is None else _two(*entry["interval"]),
-                        options=entry["options"],
-                        reason=entry["reason"],
-                    )
-                    for entry in document["measurements"]
-                ),
+                measurements=tuple(map(Measurement.from_json, document["measurements"])),
                 details=dict(document.get("details", {})),
             )
         except FormatError:
@@ -114,6 +100,3 @@ class GapReport:
                 f"measure again."
             ) from None
 
-
-def _two(low: float, high: float) -> tuple[float, float]:
-    return low, high

@@ -48,6 +48,7 @@ def mixed_search(embeddings: Embeddings, queries: str, settings: Settings) -> It
                 value=float(values[0] - shift),
                 interval=found,
                 options={"k": k, "corpus_share": expected, **sizes},
+                replicates=None if counts is None else tuple(map(float, values[1:] - shift)),
             )
     related = {name: chosen.row_items[name] for name in chosen if chosen.item_codes(queries, name).reason is None}
     try:
@@ -63,5 +64,10 @@ def mixed_search(embeddings: Embeddings, queries: str, settings: Settings) -> It
         return
     found = None if counts is None else bounds(values, level=settings.level, lowest=0, highest=1)
     yield Measurement(
-        name="ndcg_at_k", groups=(queries,), value=float(values[0]), interval=found, options={"k": k, **sizes}
+        name="ndcg_at_k",
+        groups=(queries,),
+        value=float(values[0]),
+        interval=found,
+        options={"k": k, **sizes},
+        replicates=None if counts is None else tuple(map(float, values[1:])),
     )

@@ -113,6 +113,19 @@ QUANTITIES = _table(
     Quantity(function=measure.participation_ratio, takes=GROUP, dimension=True, lowest=1),
     Quantity(function=measure.entropy_rank, takes=GROUP, dimension=True, lowest=1),
     Quantity(function=measure.spectrum_area, takes=GROUP, lowest=0, highest=1),
+    Quantity(function=measure.two_nn_dimension, takes=GROUP, lowest=0, all_pairs=True, by_default=False),
+    Quantity(
+        function=measure.levina_bickel_dimension,
+        takes=GROUP,
+        lowest=0,
+        all_pairs=True,
+        by_default=False,
+        variants=tuple({"k": k} for k in (10, 20)),
+    ),
+    Quantity(function=measure.correlation_dimension, takes=GROUP, lowest=0, all_pairs=True, by_default=False),
+    Quantity(
+        function=measure.local_pca_dimension, takes=GROUP, dimension=True, lowest=1, all_pairs=True, by_default=False
+    ),
     # retrieval
     Quantity(
         function=measure.recall_at_k,
@@ -130,5 +143,8 @@ QUANTITIES = _table(
     ),
     Quantity(function=measure.r_precision, takes=RANKS, all_pairs=True, lowest=0, highest=1, by_default=False),
     Quantity(function=measure.hubness, takes=DIRECTED, all_pairs=True, variants=({"k": 10},)),
+    Quantity(
+        function=measure.neighbourhood_preservation, takes=PAIRS, lowest=0, highest=1, all_pairs=True, by_default=False
+    ),
     Quantity(function=measure.stable_region, takes=PAIRS, all_pairs_of_pairs=True, lowest=0, highest=1, all_pairs=True),
 )

@@ -8,13 +8,12 @@ import numpy as np
 
 from crossgap import measure
 from crossgap.errors import DegenerateError
-from crossgap.report.selection import Selection
+from crossgap.report.selection import SEARCHED, Selection
 from crossgap.results import Interval, Measurement
 
 __all__ = ["SCORE_BANDS", "cosine_bands", "score_bands"]
 
 SCORE_BANDS = ("cosine_quantiles", "match_probability", "threshold_at_precision", "precision_recall")
-_SEARCHED = 10  # rows shown for each query
 _CURVE_POINTS = 25
 _FEWEST_ITEMS = 5  # each fold holds one out
 
@@ -66,7 +65,7 @@ def cosine_bands(chosen: Selection) -> Iterator[Measurement]:
 def score_bands(chosen: Selection) -> Iterator[Measurement]:
     """Probability of a match by cosine, and the threshold for the precision asked, when the first group searches."""
     settings = chosen.settings
-    options = {"k": _SEARCHED, **chosen.sizes}
+    options = {"k": SEARCHED, **chosen.sizes}
     reason = None if chosen.codes.reason is None else f"needs pairs: {chosen.codes.reason}"
     items = len(np.unique(chosen.codes.x))
     if reason is None and items < _FEWEST_ITEMS:
@@ -75,17 +74,9 @@ def score_bands(chosen: Selection) -> Iterator[Measurement]:
         for name in SCORE_BANDS[1:]:
             yield _skipped(name, chosen, options, reason)
         return
-    queries, gallery = (chosen.groups[name].vectors for name in chosen.names)
     certainty = {"replicates": max(settings.replicates, 2), "seed": settings.seed, "level": settings.level}
     try:
-        scored = measure.scored_pairs(
-            queries,
-            gallery,
-            query_items=chosen.codes.x,
-            gallery_items=chosen.codes.y,
-            k=min(_SEARCHED, gallery.shape[0]),
-            seed=settings.seed,
-        )
+        scored = chosen.scored
         calibration = measure.match_probability(scored, **certainty)
         threshold = measure.threshold_at_precision(scored, settings.precision, **certainty)
         curve = measure.precision_recall(scored, points=_CURVE_POINTS, **certainty)

@@ -8,10 +8,12 @@ import numpy as np
 
 from crossgap import measure
 from crossgap.data.embeddings import Embeddings
+from crossgap.errors import DegenerateError
 from crossgap.measure.certainty import plain_and_drawn
 
-__all__ = ["Selection", "Settings", "item_counts"]
+__all__ = ["SEARCHED", "Selection", "Settings", "item_counts"]
 
+SEARCHED = 10  # rows shown for each query
 _MOST_COUNTS = 100_000_000  # bytes of bootstrap counts; more items than this allows get fewer replicates
 _FEWEST_REPLICATES = 40
 
@@ -104,6 +106,27 @@ class Selection:
     def reversed(self) -> "Selection":
         """The same two groups the other way round; what both need is computed once."""
         return replace(self, names=(self.names[1], self.names[0]), mirror=self)
+
+    @cached_property
+    def scored(self) -> Any:
+        """Scores of the answers that the first group finds in the second.
+
+        Raises
+        ------
+        DegenerateError
+            If nothing pairs, or the answers are all right or all wrong.
+        """
+        if self.codes.reason is not None:
+            raise DegenerateError(f"needs pairs: {self.codes.reason}")
+        queries, gallery = (self.groups[name].vectors for name in self.names)
+        return measure.scored_pairs(
+            queries,
+            gallery,
+            query_items=self.codes.x,
+            gallery_items=self.codes.y,
+            k=min(SEARCHED, gallery.shape[0]),
+            seed=self.settings.seed,
+        )
 
     @cached_property
     def both_ranks(self) -> Any:

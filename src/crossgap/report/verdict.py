@@ -2,17 +2,44 @@
 
 import itertools
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from crossgap.report.gap_report import GapReport
 from crossgap.results import Measurement, told
 
-__all__ = ["group_pairs", "headline", "verdicts"]
+__all__ = ["CLOSE", "LEAVE", "NOT_MEASURED", "Task", "gap_kind", "group_pairs", "headline", "tasks", "verdicts"]
+
+CLOSE, LEAVE, NOT_MEASURED = "close it", "leave it", "not measured"
 
 _CLEARLY_SEPARATE = 0.9  # of the way from naming the larger group always to telling all rows apart
 _CHANCE = 2.0  # floors that a centroid distance must exceed where rows are not independent
 _SIGNIFICANT = 0.05
 _NOTICEABLE = 0.2  # of the share of the corpus
+_KINDS_OF_STRANGERS = 3  # across, and within each of two groups
 _LISTS = 3  # a corpus shorter than so many lists is too small to judge
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """What the numbers say about one task.
+
+    Parameters
+    ----------
+    task, groups
+        Its name, and its groups; [queries, gallery] where direction matters.
+    decision
+        "close it", "leave it", or "not measured" where these numbers cannot tell; None for a fact that is no task.
+    sentence
+        One sentence with the numbers.
+    numbers
+        The measurements that the sentence rests on.
+    """
+
+    task: str
+    groups: tuple[str, ...]
+    decision: str | None
+    sentence: str
+    numbers: tuple[Measurement, ...] = ()
 
 
 def group_pairs(report: GapReport) -> list[tuple[str, str]]:
@@ -39,6 +66,17 @@ def headline(report: GapReport, x: str, y: str) -> str:
     return f"{x} and {y} show {kind}: {size}{apart}."
 
 
+def gap_kind(report: GapReport, x: str, y: str) -> str | None:
+    """Say in a word what there is: "clear", "overlapping", "shape only" or "none"; None where it was not measured."""
+    distance = report.find("centroid_distance", x, y)
+    if distance is None or distance.value is None or report.value("centroid_distance_floor", x, y) is None:
+        return None
+    separate = _told_apart(report, x, y)[1]
+    if not _has_offset(report, x, y):
+        return "shape only" if separate else "none"
+    return "clear" if separate else "overlapping"
+
+
 def _told_apart(report: GapReport, x: str, y: str) -> tuple[str, bool]:
     """Return the clause on the classifier, and whether it does far better than naming the larger group always."""
     found = report.find("linear_separability", x, y)
@@ -62,6 +100,12 @@ def _has_offset(report: GapReport, x: str, y: str) -> bool:
 
 def verdicts(report: GapReport, x: str, y: str) -> Iterator[str]:
     """Say task by task what the gap costs, one sentence each, and what could not be said."""
+    for task in tasks(report, x, y):
+        yield task.sentence
+
+
+def tasks(report: GapReport, x: str, y: str) -> Iterator[Task]:
+    """Yield what is known of each task, and of the nature of the gap."""
     yield from _scores(report, x, y)
     for queries, gallery in ((x, y), (y, x)):
         yield from _threshold(report, queries, gallery)
@@ -71,55 +115,74 @@ def verdicts(report: GapReport, x: str, y: str) -> Iterator[str]:
     yield from _nature(report, x, y)
 
 
-def _scores(report: GapReport, x: str, y: str) -> Iterator[str]:
+def _scores(report: GapReport, x: str, y: str) -> Iterator[Task]:
     match = report.find("matched_cosine", x, y)
-    unmatched, within_x, within_y = (
-        report.value("unmatched_cosine", x, y),
-        report.value("within_cosine", x),
-        report.value("within_cosine", y),
-    )
-    if unmatched is None or within_x is None or within_y is None:
+    numbers = [
+        found
+        for found in (
+            report.find("unmatched_cosine", x, y),
+            report.find("within_cosine", x),
+            report.find("within_cosine", y),
+        )
+        if found is not None and found.value is not None
+    ]
+    if len(numbers) < _KINDS_OF_STRANGERS:
         return
+    unmatched, within_x, within_y = (found.value or 0.0 for found in numbers)
+    decision = NOT_MEASURED
     pairs = f"two rows of {x} and {y} of different items score {_score(unmatched)} on average"
     inside = f"two rows of {x} {_score(within_x)}, two of {y} {_score(within_y)}"
     if match is None or match.value is None:
-        yield f"Scores: {pairs}, {inside}. What a match scores cannot be said without pairs."
-        return
-    if match.interval is not None and match.interval[0] <= unmatched:
-        yield (
+        sentence = f"Scores: {pairs}, {inside}. What a match scores cannot be said without pairs."
+    elif match.interval is not None and match.interval[0] <= unmatched:
+        sentence = (
             f"Scores: a match scores {_score(match.value)}, no more than others: {pairs}. Are the rows of both groups "
             f"in one order? crossgap doctor tells."
         )
-        return
-    warning = ": compare scores of one kind only" if max(within_x, within_y) > match.value else ""
-    yield f"Scores: a match scores {_score(match.value)}; {pairs}, {inside}{warning}."
+    else:
+        outscored = max(within_x, within_y) > match.value
+        warning = ": compare scores of one kind only" if outscored else ""
+        sentence = f"Scores: a match scores {_score(match.value)}; {pairs}, {inside}{warning}."
+        if not outscored:
+            decision = LEAVE
+        elif _has_offset(report, x, y):
+            decision = CLOSE
+    yield Task(
+        task="one threshold",
+        groups=(x, y),
+        decision=decision,
+        sentence=sentence,
+        numbers=(*([] if match is None or match.value is None else [match]), *numbers),
+    )
 
 
 def _score(value: float) -> str:
     return f"{value:.2f}".replace("-0.00", "0.00")
 
 
-def _threshold(report: GapReport, queries: str, gallery: str) -> Iterator[str]:
+def _threshold(report: GapReport, queries: str, gallery: str) -> Iterator[Task]:
     cut = report.find("threshold_at_precision", queries, gallery, result="threshold")
     if cut is None:
         return
     asked = float(cut.options.get("asked", 0))
     searched = f"{queries} searching {_gallery(cut, gallery)}"
     best = report.value("threshold_at_precision", queries, gallery, result="best_precision")
-    if cut.value is None:
-        if best is None or best >= asked:
-            yield f"Threshold, {searched}: none ({str(cut.reason).rstrip('.')})."
-        else:
-            yield f"Threshold, {searched}: no cosine gives precision {asked:.0%}; the best gives {best:.0%}."
-        return
     precision, recall = (
         report.find("threshold_at_precision", queries, gallery, result=result) for result in ("precision", "recall")
     )
-    if precision is not None and recall is not None and precision.value is not None and recall.value is not None:
-        yield (
+    if cut.value is None:
+        if best is None or best >= asked:
+            sentence = f"Threshold, {searched}: none ({str(cut.reason).rstrip('.')})."
+        else:
+            sentence = f"Threshold, {searched}: no cosine gives precision {asked:.0%}; the best gives {best:.0%}."
+    elif precision is not None and recall is not None and precision.value is not None and recall.value is not None:
+        sentence = (
             f"Threshold, {searched}: keep cosines from {told(cut)}; on rows held out that gives precision "
             f"{told(precision, 2)} (asked: {asked:.2f}) and finds {recall.value:.0%} of the matches."
         )
+    else:
+        return
+    yield Task(task="threshold", groups=(queries, gallery), decision=None, sentence=sentence, numbers=(cut,))
 
 
 def _gallery(found: Measurement, gallery: str) -> str:
@@ -128,7 +191,7 @@ def _gallery(found: Measurement, gallery: str) -> str:
     return gallery if full is None else f"{found.options['m']} of {full[1]} rows of {gallery} (more in all of them)"
 
 
-def _mixed(report: GapReport, queries: str, other: str) -> Iterator[str]:
+def _mixed(report: GapReport, queries: str, other: str) -> Iterator[Task]:
     share = report.find("modality_share_at_k", queries, other)
     if share is None or share.value is None:
         return
@@ -138,23 +201,34 @@ def _mixed(report: GapReport, queries: str, other: str) -> Iterator[str]:
         return
     ndcg = report.find("ndcg_at_k", queries)
     quality = f", NDCG@{k} {told(ndcg)}" if ndcg is not None and ndcg.value is not None else ""
-    sentence = (
-        f"Mixed index, {queries} searching everything: {other} fills {share.value:.1%} of the top {k} and "
-        f"{expected:.1%} of the corpus{quality}"
+    decision, end = _fairness(report, share, expected)
+    yield Task(
+        task="mixed search",
+        groups=(queries, other),
+        decision=decision,
+        sentence=(
+            f"Mixed index, {queries} searching everything: {other} fills {share.value:.1%} of the top {k} and "
+            f"{expected:.1%} of the corpus{quality}: {end}"
+        ),
+        numbers=(share, *([] if ndcg is None or ndcg.value is None else [ndcg])),
     )
-    low, high = share.interval or (share.value, share.value)
-    if high < expected and share.value < (1 - _NOTICEABLE) * expected:
+
+
+def _fairness(report: GapReport, share: Measurement, expected: float) -> tuple[str, str]:
+    """Say whether a group is hidden from the queries of another, and what follows."""
+    queries, other = share.groups
+    value = share.value or 0.0
+    low, high = share.interval or (value, value)
+    if high < expected and value < (1 - _NOTICEABLE) * expected:
         if _has_offset(report, *_in_order(report, queries, other)):
-            yield f"{sentence}: {other} is hidden. This is the task for which to close the gap (crossgap close)."
-        else:
-            yield (
-                f"{sentence}: {other} is hidden, but not by an offset, so moving the centres will not help (crossgap "
-                f"explain takes apart what else there is)."
-            )
-    elif low > expected and share.value > (1 + _NOTICEABLE) * expected:
-        yield f"{sentence}: {other} is favoured."
-    else:
-        yield f"{sentence}: no task for closing the gap."
+            return CLOSE, f"{other} is hidden. This is the task for which to close the gap (crossgap close)."
+        return NOT_MEASURED, (
+            f"{other} is hidden, but not by an offset, so moving the centres will not help (crossgap explain takes "
+            f"apart what else there is)."
+        )
+    if low > expected and value > (1 + _NOTICEABLE) * expected:
+        return NOT_MEASURED, f"{other} is favoured."
+    return LEAVE, "no task for closing the gap."
 
 
 def _in_order(report: GapReport, a: str, b: str) -> tuple[str, str]:
@@ -166,26 +240,35 @@ def _modality(group: str) -> str:
     return group.partition("/")[0]
 
 
-def _retrieval(report: GapReport, x: str, y: str) -> Iterator[str]:
-    parts = []
+def _retrieval(report: GapReport, x: str, y: str) -> Iterator[Task]:
+    parts, numbers = [], []
     for queries, gallery in ((x, y), (y, x)):
         found = report.find("recall_at_k", queries, gallery, k=1)
         if found is not None and found.value is not None:
             parts.append(f"{queries} to {_gallery(found, gallery)} {told(found)}")
+            numbers.append(found)
     if parts:
-        yield (
-            f"Retrieval across, recall@1: {', '.join(parts)}. All candidates of such a search come from one group, so "
-            f"the gap hides none of them; close it for this only if held-out pairs gain (crossgap close --score "
-            f"recall tells)."
+        yield Task(
+            task="retrieval across",
+            groups=(x, y),
+            decision=LEAVE,
+            sentence=(
+                f"Retrieval across, recall@1: {', '.join(parts)}. All candidates of such a search come from one group, "
+                f"so the gap hides none of them; close it for this only if held-out pairs gain (crossgap close --score "
+                f"recall tells)."
+            ),
+            numbers=tuple(numbers),
         )
 
 
-def _nature(report: GapReport, x: str, y: str) -> Iterator[str]:
+def _nature(report: GapReport, x: str, y: str) -> Iterator[Task]:
     ratio = report.find("gap_energy_ratio", x, y)
-    if ratio is not None and ratio.value is not None:
-        yield (
+    if ratio is None:
+        return
+    sentence = f"Nature: how constant the gap is cannot be said ({ratio.reason})."
+    if ratio.value is not None:
+        sentence = (
             f"Nature: {told(ratio)} of the mean squared pair distance is one constant offset, which a "
             f"translation can take away; the rest is noise between partners."
         )
-    elif ratio is not None:
-        yield f"Nature: how constant the gap is cannot be said ({ratio.reason})."
+    yield Task(task="nature", groups=(x, y), decision=None, sentence=sentence, numbers=(ratio,))

@@ -99,3 +99,18 @@ def test_every_option_matters(option, value):
 def test_sizes_that_are_refused(options, name):
     with pytest.raises(ValueError, match=f"^{name} must be at least"):
         two_cone_pairs(**{"n": 5, **options})
+
+
+def test_unlike_rows_leave_the_others_as_they_are():
+    x, y = two_cone_pairs(300, seed=1)
+    longer_x, longer_y = two_cone_pairs(400, seed=1, unlike=100)
+    np.testing.assert_array_equal(longer_x[:300], x)
+    np.testing.assert_array_equal(longer_y[:300], y)
+    plain_x, _ = two_cone_pairs(400, seed=1)
+    assert abs(longer_x[300:].std() / plain_x[300:].std() - 1) > 0.1  # another distribution
+
+
+@pytest.mark.parametrize("unlike", [-1, 300, 400])
+def test_unlike_rows_leave_some_that_are_not(unlike):
+    with pytest.raises(ValueError, match="unlike must be at least 0 and below n = 300"):
+        two_cone_pairs(300, unlike=unlike)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from crossgap.geometry.neighbours import nearest_rows
+from crossgap.geometry.neighbours import NearestLists, nearest_rows
 
 N = 4096 + 1100
 
@@ -52,6 +52,39 @@ def test_ties_at_the_edge_of_the_list_go_to_the_lower_row_number():
     gallery = np.tile([[1.0, 0.0]], (3000, 1))
     found = nearest_rows(np.array([[1.0, 0.0]]), gallery, 3)
     assert found.rows[0].tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("k", [1, 7, 2000])
+def test_rows_searched_among_themselves_find_what_a_copy_finds(rng, dtype, k):
+    x = rng.integers(-1, 2, size=(2500, 6)).astype(dtype) + dtype(0.25)  # coordinates are few: there are many ties
+    symmetric, both = (nearest_rows(x, other, k, leave_out_self=True) for other in (x, x.copy()))
+    assert np.array_equal(symmetric.rows, both.rows) and np.array_equal(symmetric.cosines, both.cosines)
+
+
+def test_lists_take_scores_block_by_block_in_either_orientation(rng):
+    scores = np.round(rng.normal(size=(40, 900)), 1).astype(np.float32)
+    expected = np.argsort(-scores, axis=1, kind="stable")[:, :4]
+    for transposed in (False, True):
+        lists = NearestLists(40, 4, none=900)
+        for rows in (slice(0, 25), slice(25, 40)):
+            for first in range(0, 900, 100):
+                numbers = slice(first, first + 100)
+                if transposed:
+                    lists.offer_transposed(rows, numbers, np.ascontiguousarray(scores[rows, numbers].T))
+                else:
+                    lists.offer(rows, numbers, scores[rows, numbers].copy())
+        found, values = lists.settled()
+        assert np.array_equal(found, expected)
+        assert np.array_equal(values, np.take_along_axis(scores, expected, axis=1))
+
+
+def test_places_that_nothing_fills_hold_no_row():
+    lists = NearestLists(2, 3, none=9)
+    lists.offer(slice(0, 2), slice(0, 3), np.array([[-np.inf, 0.5, -np.inf], [-np.inf] * 3]))
+    found, values = lists.settled()
+    assert found.tolist() == [[1, 9, 9], [9, 9, 9]]
+    assert values.tolist() == [[0.5, -np.inf, -np.inf], [-np.inf] * 3]
 
 
 def test_bad_rows_are_named():

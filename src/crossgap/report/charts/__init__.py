@@ -1,1 +1,7 @@
-"""Charts, one file each: ``chart(report, x, y) -> Figure | None``, drawn from a report alone."""
+"""Charts, one file each: ``chart(report, x, y) -> Figure | None``, drawn from a report alone.
+
+A chart names its data, sets no colour but that of the data, and takes its width from where it stands. ``figures`` lists
+them all.
+"""
+
+import crossgap.report.page  # noqa: F401  the page imports charts and charts its blocks, so the page comes first

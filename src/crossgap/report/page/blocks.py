@@ -6,20 +6,51 @@ A block holds text as it came; the template escapes it. A section that has nothi
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
-__all__ = ["Block", "Figure", "Page", "Paragraph", "Ranking", "Section", "Sentences", "Slider", "Table"]
+__all__ = [
+    "Answer",
+    "Block",
+    "Card",
+    "Cards",
+    "Code",
+    "Download",
+    "Entries",
+    "Entry",
+    "Figure",
+    "Globe",
+    "Heading",
+    "Page",
+    "Paragraph",
+    "Ranking",
+    "Section",
+    "Sentences",
+    "Slider",
+    "Table",
+]
 
 Cell = str | float | int | None
 
 
 @dataclass(frozen=True, kw_only=True)
-class Paragraph:
-    """One paragraph; ``tone`` is "plain", "key" for what matters most, "caution" for a limit of what is said."""
+class Heading:
+    """A title within a section, above the blocks that follow it."""
 
     text: str
-    tone: Literal["plain", "key", "caution"] = "plain"
+    kind: Literal["heading"] = "heading"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Paragraph:
+    """One paragraph.
+
+    ``tone`` is "plain", "key" for what matters most, "caution" for a limit of what is said, "reading" for how to read
+    what stands beside it.
+    """
+
+    text: str
+    tone: Literal["plain", "key", "caution", "reading"] = "plain"
     kind: Literal["paragraph"] = "paragraph"
 
 
@@ -33,12 +64,13 @@ class Sentences:
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """Rows under heads; numbers are written by the template with ``digits`` after the point."""
+    """Rows under heads; numbers are written with ``digits`` after the point, and ``folded`` shows the caption only."""
 
     caption: str
     columns: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
     digits: int = 3
+    folded: bool = False
     kind: Literal["table"] = "table"
 
 
@@ -83,10 +115,15 @@ class Slider:
 
 @dataclass(frozen=True, kw_only=True)
 class Ranking:
-    """Real queries with their first answers, before and after closing; one entry of ``details["ranking_examples"]``."""
+    """Real queries with their first answers, before and after closing; one entry of ``details["ranking_examples"]``.
+
+    ``summary`` says what they show together; ``folded`` shows no more than that until it is opened.
+    """
 
     title: str
     examples: Mapping[str, Any]
+    summary: str = ""
+    folded: bool = False
     kind: Literal["ranking"] = "ranking"
 
 
@@ -102,7 +139,81 @@ class Globe:
     kind: Literal["globe"] = "globe"
 
 
-Block = Paragraph | Sentences | Table | Figure | Slider | Ranking | Globe
+@dataclass(frozen=True, kw_only=True)
+class Card:
+    """One task: what to do about it, the number that says so, and how sure it is; parts that are empty are left out.
+
+    Parameters
+    ----------
+    task
+        Its name.
+    about
+        What the task is, for who does not know its name.
+    decision
+        "close it", "leave it", "not enough data" or "not measured".
+    numbers
+        What says so: each a label, a value, and its change or interval.
+    sentences
+        The words behind the numbers.
+    certainty
+        How sure the decision is.
+    """
+
+    task: str
+    about: str
+    decision: str
+    numbers: tuple[tuple[str, str, str], ...]
+    sentences: tuple[str, ...]
+    certainty: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cards:
+    """Tasks side by side."""
+
+    items: tuple[Card, ...]
+    kind: Literal["cards"] = "cards"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One entry of a reference list: its name and summary, and below them parts, each a head and a text.
+
+    A part whose head is "Formula" is set as it is written, in one width.
+    """
+
+    name: str
+    summary: str
+    parts: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entries:
+    """Reference entries that one opens one by one."""
+
+    caption: str
+    items: tuple[Entry, ...]
+    kind: Literal["entries"] = "entries"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Code:
+    """A command or a few lines of code, with the words before it."""
+
+    caption: str
+    text: str
+    kind: Literal["code"] = "code"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Download:
+    """The link that saves the document of the page."""
+
+    text: str
+    kind: Literal["download"] = "download"
+
+
+Block = Heading | Paragraph | Sentences | Table | Figure | Slider | Ranking | Globe | Cards | Entries | Code | Download
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,11 +227,42 @@ class Section:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Answer:
+    """One question of the first screen: the answer in a few words, and the sentences behind it."""
+
+    question: str
+    short: str
+    sentences: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Page:
-    """A whole page: what stands on top, the sections, and the JSON that it was drawn from, for downloading."""
+    """A whole page.
+
+    Parameters
+    ----------
+    title, lead
+        What stands on top.
+    sections
+        The parts, in the order in which a reader asks.
+    document, file_name
+        The JSON that the page was drawn from, for downloading, and what to call it.
+    after_lead
+        The numbers of the lead, and how to read them.
+    answers
+        The questions of the first screen.
+    facts
+        What was measured, in a few words each, under the title.
+    colours
+        The colour of each group, as on the charts.
+    """
 
     title: str
     lead: str
     sections: tuple[Section, ...]
     document: str
     file_name: str
+    answers: tuple[Answer, ...] = ()
+    after_lead: tuple[str, ...] = ()
+    facts: tuple[str, ...] = ()
+    colours: Mapping[str, str] = field(default_factory=dict)

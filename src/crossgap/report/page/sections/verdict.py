@@ -1,14 +1,221 @@
-"""What to do, task by task."""
+"""What to do, task by task: one card for each task and decision, by what was judged on held-out rows where it was."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from crossgap.report.gap_report import GapReport
-from crossgap.report.page.blocks import Section, Sentences
-from crossgap.report.verdict import group_pairs, verdicts
+from crossgap.report.page.blocks import Card, Cards, Code, Paragraph, Section, Sentences
+from crossgap.report.page.detail_entries import entries
+from crossgap.report.verdict import CLOSE, LEAVE, NOT_MEASURED, Task, group_pairs, headline, tasks
+from crossgap.results import told, with_bounds
 
-__all__ = ["verdict"]
+__all__ = ["judged_closer", "task_cards", "verdict"]
+
+_ABOUT = {
+    "mixed search": (
+        "One index holds everything, and the best answer may be of any kind. NDCG@10 is 1 for a perfect list, 0 where "
+        "the top ten holds no right answer."
+    ),
+    "one threshold": (
+        "One score limit for all pairs, of one kind or of two. AUROC is 1 where every match scores above every "
+        "stranger, 0.5 for guessing."
+    ),
+    "retrieval across": (
+        "All answers are of one other kind, such as texts for an image. recall@1 is the share of queries whose first "
+        "answer is right."
+    ),
+    "zero-shot": "Rows get the label of the nearest class name; accuracy is the share of right ones.",
+}
+_TITLES = {
+    "mixed search": "Mixed search",
+    "one threshold": "One threshold for all scores",
+    "retrieval across": "Cross-modal search",
+    "zero-shot": "Zero-shot labels",
+}
+_QUANTITIES = {
+    "ndcg_at_k": "NDCG@10",
+    "recall_at_k": "recall@1",
+    "label_accuracy": "accuracy",
+    "match_auroc": "AUROC of a match",
+    "modality_share_excess": "fairness",
+}
+_ORDER = {CLOSE: 0, "not enough data": 1, LEAVE: 2, NOT_MEASURED: 3}
 
 
 def verdict(report: GapReport) -> Section:
-    """Say for each task whether to close the gap."""
-    pairs = group_pairs(report)[:1]
-    items = tuple(sentence for x, y in pairs for sentence in verdicts(report, x, y))
-    return Section(name="verdict", title="What to do, task by task", blocks=(Sentences(items=items),))
+    """Say for each task whether to close the gap, how much that gains, and how sure that is."""
+    pairs = group_pairs(report)
+    found = judged_closer(report)
+    cards = task_cards(report)
+    blocks: list[Any] = []
+    if cards:
+        blocks.append(Cards(items=cards))
+    if found is not None and found.get("verdicts"):
+        name = found.get("judged") or found.get("chosen")
+        chosen = "" if name == found.get("chosen") else ", which was not good enough to be chosen"
+        blocks.append(
+            Paragraph(
+                text=(
+                    f"Gains are those of {name}{chosen}: fitted on one part of the items, judged on the other, and "
+                    f"again the other way round. Close it: the whole interval of the gain lies above 0. Leave it: no "
+                    f"gain, or a loss."
+                ),
+                tone="reading",
+            )
+        )
+    if any(card.decision == CLOSE for card in cards):
+        blocks.append(
+            Code(
+                caption="To close it: choose a closer on held-out rows and write it; the command says how to apply it.",
+                text="crossgap close SOURCE -o closer.safetensors",
+            )
+        )
+    others = tuple(sentence for sentence in (headline(report, x, y) for x, y in pairs[1:]) if sentence)
+    if others:
+        blocks += [Paragraph(text="The other pairs of groups:"), Sentences(items=others)]
+    missing = []
+    if pairs and not cards:
+        missing.append("What each task loses or gains: this file holds none of the numbers for it; crossgap measure "
+                       "SOURCE -o gap.json, without --metrics, measures them.")  # fmt: skip
+    if not pairs:
+        missing.append("A gap needs two groups, and this file holds one; give a second one to crossgap measure.")
+    return Section(
+        name="verdict", title="Close the gap or leave it, task by task", blocks=tuple(blocks), missing=tuple(missing)
+    )
+
+
+def judged_closer(report: GapReport) -> Mapping[str, Any] | None:
+    """Return what was found about closers for the first pair of groups; None where it was not looked for."""
+    found = entries(report, "closers")
+    return found[0] if found else None
+
+
+def task_cards(report: GapReport) -> tuple[Card, ...]:
+    """Return the cards: tasks of one name and one decision share a card."""
+    pairs = group_pairs(report)
+    if not pairs:
+        return ()
+    measured = [
+        task
+        for x, y in pairs
+        for task in tasks(report, x, y)
+        if task.decision is not None and ((x, y) == pairs[0] or task.task == "mixed search")
+    ]
+    closer = judged_closer(report)
+    judged = [] if closer is None else [one for one in closer.get("verdicts") or () if isinstance(one, Mapping)]
+    cards = []
+    for name in dict.fromkeys([*_TITLES, *(str(one["task"]) for one in judged)]):
+        now = [task for task in measured if task.task == name]
+        by_decision: dict[str, list[Mapping[str, Any]]] = {}
+        for one in judged:
+            if one["task"] == name:
+                by_decision.setdefault(str(one["verdict"]), []).append(one)
+        if by_decision:
+            cards += [_judged_card(name, decision, verdicts, now) for decision, verdicts in by_decision.items()]
+        else:
+            cards += _measured_cards(report, name, now)
+    return tuple(sorted(cards, key=lambda card: _ORDER.get(card.decision, len(_ORDER))))
+
+
+def _judged_card(name: str, decision: str, verdicts: list[Mapping[str, Any]], now: Iterable[Task]) -> Card:
+    numbers = []
+    for one in verdicts:
+        way = _way(name, [str(group) for group in one["groups"]])
+        quantity = _QUANTITIES.get(str(one.get("quantity")), str(one.get("quantity")))
+        if one.get("before") is None or one.get("after") is None:
+            numbers.append((way, f"{quantity} not measured", ""))
+            continue
+        change = one["after"] - one["before"]
+        bounds = None if one.get("interval") is None else (one["interval"][0], one["interval"][1])
+        numbers.append(
+            (way, f"{quantity} {one['before']:.2f} → {one['after']:.2f}", with_bounds(change, bounds, 2, sign=True))
+        )
+    certainty = {
+        CLOSE: "Sure: each gain's 95% interval lies above 0, on held-out rows.",
+        LEAVE: "Sure enough: no interval shows a gain, on held-out rows.",
+        "not enough data": "Unsure: the interval is too wide to tell a gain from a loss; more items would tell.",
+    }.get(decision, "")
+    if any(one.get("interval") is None for one in verdicts):
+        certainty = "No interval: there are too few items for one."
+    sentences = [str(one["sentence"]).replace(" -> ", " → ") for one in verdicts if one.get("sentence")]
+    sentences += [f"As it is now. {task.sentence}" for task in now]
+    return Card(
+        task=_TITLES.get(name, name.capitalize()),
+        about=_ABOUT.get(name, ""),
+        decision=decision,
+        numbers=tuple(numbers),
+        sentences=tuple(sentences),
+        certainty=certainty,
+    )
+
+
+def _measured_cards(report: GapReport, name: str, now: list[Task]) -> Iterable[Card]:
+    """Yield the cards of a task that no closer was judged by: what the numbers alone say."""
+    if not now:
+        if name in ("mixed search", "retrieval across"):
+            yield Card(
+                task=_TITLES[name],
+                about=_ABOUT[name],
+                decision=NOT_MEASURED,
+                numbers=(),
+                sentences=(),
+                certainty=_why_not(report, name),
+            )
+        return
+    for decision in dict.fromkeys(str(task.decision) for task in now):
+        same = [task for task in now if task.decision == decision]
+        yield Card(
+            task=_TITLES.get(name, name.capitalize()),
+            about=_ABOUT.get(name, ""),
+            decision=decision,
+            numbers=tuple(line for task in same for line in _now(task)),
+            sentences=tuple(task.sentence for task in same),
+            certainty={
+                CLOSE: "Sure that it costs; what closing gains was not measured: crossgap close tells.",
+                LEAVE: "What closing would gain was not measured: crossgap close tells.",
+            }.get(decision, "What closing would gain cannot be said from these numbers: crossgap close tells."),
+        )
+
+
+def _now(task: Task) -> Iterable[tuple[str, str, str]]:
+    """Write the numbers of a task as it is now."""
+    if task.task == "mixed search":
+        share = task.numbers[0]
+        bounds = "" if share.interval is None else f"[{share.interval[0]:.1%}, {share.interval[1]:.1%}]"
+        yield (
+            f"{share.groups[0]} searching, top {share.options['k']}",
+            f"{share.value:.1%} {share.groups[1]}",
+            f"{bounds} in the list, {share.options['corpus_share']:.1%} in the corpus".strip(),
+        )
+    elif task.task == "one threshold":
+        for found in task.numbers:
+            x, *rest = found.groups
+            what = {
+                "matched_cosine": "a match",
+                "unmatched_cosine": f"{x} and {rest[0] if rest else x} that do not match",
+            }.get(found.name, f"any two of {x}")
+            value, _, more = told(found, 2).partition(" ")
+            yield what, f"cosine {value}", more
+    else:
+        for found in task.numbers:
+            value, _, more = told(found, 2).partition(" ")
+            yield " to ".join(found.groups), f"recall@{found.options.get('k', 1)} {value}", more
+
+
+def _way(name: str, groups: list[str]) -> str:
+    if name == "mixed search":
+        return f"{groups[0]} searching"
+    if name == "zero-shot":
+        return " by ".join(groups)
+    return (" to " if name == "retrieval across" else " and ").join(groups)
+
+
+def _why_not(report: GapReport, name: str) -> str:
+    """Say why a task has no numbers."""
+    quantity = {"mixed search": "modality_share_at_k", "retrieval across": "recall_at_k"}[name]
+    found = report.find(quantity)
+    if found is None:
+        return f"This file holds no {quantity}; crossgap measure SOURCE -o gap.json measures it."
+    if found.reason is not None:
+        return f"It {found.reason.rstrip('.')}." if found.reason.startswith("needs") else found.reason
+    return "The corpus is too small to judge: fewer than three lists of ten."

@@ -1,0 +1,106 @@
+"""One quantity of several models: a mark and an interval for each, below each other."""
+
+from typing import Any
+
+from crossgap.report.charts.palette import COLOURS
+from crossgap.report.charts.specification import rows_of, short, specification
+from crossgap.report.models.model_comparison import ModelComparison
+from crossgap.report.models.verdict import BOTH_WAYS, Headline, direction, places
+from crossgap.report.page.blocks import Figure, Table
+from crossgap.results import told
+
+__all__ = ["quantity_chart"]
+
+_ROW = 26  # pixels
+_SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
+
+
+def quantity_chart(comparison: ModelComparison, headline: Headline) -> Figure | None:
+    """Draw a headline quantity of each model, with its interval; None where no model has it."""
+    found = [
+        (model, groups, measurement)
+        for groups in places(comparison, headline)
+        for model in comparison.models
+        if (measurement := comparison.find(model, headline.name, *groups, **headline.options)) is not None
+        and measurement.value is not None
+    ]
+    if not found:
+        return None
+    import altair as alt
+
+    several = len(places(comparison, headline)) > 1
+    join = " > " if headline.of == BOTH_WAYS else ", "
+    labels = [
+        f"{short(model, 16)}: {short(join.join(groups), 20)}" if several else short(model) for model, groups, _ in found
+    ]
+    order = [f"{number}" for number in range(len(found))]
+    marks: dict[str, list[Any]] = {
+        "place": order,
+        "label": labels,
+        "model": [model for model, _, _ in found],
+        "value": [measurement.value for _, _, measurement in found],
+        "low": [(measurement.interval or (measurement.value,) * 2)[0] for _, _, measurement in found],
+        "high": [(measurement.interval or (measurement.value,) * 2)[1] for _, _, measurement in found],
+        "told": [told(measurement) for _, _, measurement in found],
+    }
+    models = list(comparison.models)
+    drawn = alt.Chart(alt.NamedData("marks"))
+    named = (
+        "{" + ", ".join(f"'{place}': {label!r}" for place, label in zip(order, map(_plain, labels), strict=True)) + "}"
+    )
+    axis = alt.Axis(title=None, labelExpr=f"({named})[datum.value]", labelLimit=190, ticks=False, domain=False)
+    down = alt.Y("place:N", sort=order, axis=axis)
+    layers = [
+        drawn.mark_rule(strokeWidth=2).encode(
+            x=alt.X("low:Q", title=headline.label, scale=alt.Scale(zero=False)), x2="high:Q", y=down
+        ),
+        drawn.mark_point(filled=True, size=70, opacity=1).encode(
+            x="value:Q",
+            y=down,
+            color=alt.Color(
+                "model:N", legend=None, scale=alt.Scale(domain=models, range=_cycled(COLOURS, len(models)))
+            ),
+            shape=alt.Shape(
+                "model:N", legend=None, scale=alt.Scale(domain=models, range=_cycled(_SHAPES, len(models)))
+            ),
+            tooltip=[alt.Tooltip("label:N", title="model"), alt.Tooltip("told:N", title=headline.label)],
+        ),
+    ]
+    return Figure(
+        name=f"models-{headline.name.replace('_', '-')}",
+        title=headline.label[0].upper() + headline.label[1:],
+        description=f"One row for each model: {headline.label} with its interval. "
+        + "; ".join(f"{label} {text}" for label, text in zip(labels, marks["told"], strict=True))
+        + ".",
+        spec=specification(alt.layer(*layers), height=_ROW * len(found), rows={"marks": rows_of(**marks)}),
+        table=_table(comparison, headline, found),
+    )
+
+
+def _table(comparison: ModelComparison, headline: Headline, found: list[Any]) -> Table:
+    rows = []
+    for model, groups, measurement in found:
+        change = comparison.difference(model, headline.name, *groups, **headline.options)
+        rows.append(
+            (
+                model,
+                (" > " if headline.of == BOTH_WAYS else ", ").join(groups),
+                told(measurement),
+                None if change is None else told(change, sign=True),
+                None if change is None else direction(change, headline),
+            )
+        )
+    return Table(
+        caption=f"{headline.label}; change against {comparison.baseline}",
+        columns=("model", "groups", "value", "change", "which is"),
+        rows=tuple(rows),
+    )
+
+
+def _plain(label: str) -> str:
+    """Return a label as it may stand in an expression of Vega: letters, digits and a few signs."""
+    return "".join(c if c.isalnum() or c in " :>,.-_+/…" else "?" for c in label)
+
+
+def _cycled(values: tuple[str, ...], count: int) -> list[str]:
+    return [values[number % len(values)] for number in range(count)]

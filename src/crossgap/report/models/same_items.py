@@ -1,0 +1,85 @@
+"""Whether several sources hold the same items, and their rows brought into one order where they do."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from crossgap.data.embeddings import Embeddings, Group
+
+__all__ = ["SameItems", "same_items"]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SameItems:
+    """Sources after alignment: row i of a group is the same item in each model, if ``aligned``; and what was done."""
+
+    models: Mapping[str, Embeddings]
+    aligned: bool
+    notes: tuple[str, ...]
+
+
+def same_items(models: Mapping[str, Embeddings], *, different: bool = False) -> SameItems:
+    """Bring the rows of several models into one order, and leave out what not all of them hold.
+
+    Rows with ids are matched by id, the second row of one id with the second. Rows without ids are matched by their
+    place where all models have the same number of them, and that is said; ``different`` says that they are not the
+    same. Where one group cannot be matched nothing is, and the models are compared as different samples.
+    """
+    groups = list(next(iter(models.values())))
+    if different:
+        return SameItems(models=models, aligned=False, notes=("models hold different items, as was said.",))
+    kept: dict[str, dict[str, np.ndarray]] = {label: {} for label in models}
+    notes: list[str] = []
+    for name in groups:
+        rows = _matched_rows({label: found[name] for label, found in models.items()})
+        if isinstance(rows, str):
+            note = (
+                f"{name}: {rows}, so the models are compared as samples of different items, without paired differences."
+            )
+            return SameItems(models=models, aligned=False, notes=(note,))
+        for label, index in rows.items():
+            kept[label][name] = index
+            left = len(models[label][name]) - len(index)
+            if left:
+                notes.append(f"{label}, {name}: {left} rows left out, whose items other models lack.")
+        if all(found[name].items is None for found in models.values()):
+            notes.append(f"{name}: no item ids, so row i was taken to be the same item in each model.")
+    aligned = {
+        label: Embeddings({name: _taken(found[name], kept[label][name]) for name in groups})
+        for label, found in models.items()
+    }
+    return SameItems(models=aligned, aligned=True, notes=tuple(notes))
+
+
+def _matched_rows(groups: Mapping[str, Group]) -> dict[str, np.ndarray] | str:
+    """Return the rows of each model in one order, or why there are none."""
+    with_ids = [label for label, group in groups.items() if group.items is not None]
+    if not with_ids:
+        sizes = {len(group) for group in groups.values()}
+        if len(sizes) > 1:
+            return f"there are no item ids, and the numbers of rows differ ({', '.join(map(str, sorted(sizes)))})"
+        return {label: np.arange(len(group)) for label, group in groups.items()}
+    if len(with_ids) < len(groups):
+        without = next(label for label in groups if label not in with_ids)
+        return f"{with_ids[0]} has item ids and {without} has none"
+    keyed = {label: _keys(group) for label, group in groups.items()}
+    first, *others = keyed.values()
+    common = [key for key in first if all(key in other for other in others)]
+    if not common:
+        return "the models share no item id"
+    return {label: np.array([keys[key] for key in common]) for label, keys in keyed.items()}
+
+
+def _keys(group: Group) -> dict[tuple[str, int], int]:
+    """Return the row of each id and of how often the id came before."""
+    seen: dict[str, int] = {}
+    keys: dict[tuple[str, int], int] = {}
+    for row, item in enumerate(np.asarray(group.items).astype(str).tolist()):
+        keys[item, seen.setdefault(item, 0)] = row
+        seen[item] += 1
+    return keys
+
+
+def _taken(group: Group, index: np.ndarray) -> Group:
+    return group if len(index) == len(group) and np.array_equal(index, np.arange(len(index))) else group.take(index)

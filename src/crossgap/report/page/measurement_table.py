@@ -1,0 +1,58 @@
+"""Measurements as a table of a page, and sentences on those that have no value."""
+
+from collections.abc import Iterable, Sequence
+
+from crossgap.report.gap_report import GapReport
+from crossgap.report.page.blocks import Table
+from crossgap.report.page.detail_entries import AGAIN
+from crossgap.report.plain_names import plain_name, plain_where
+from crossgap.results import Measurement, with_bounds
+
+__all__ = ["chosen", "measurement_table", "not_measured"]
+
+
+def chosen(report: GapReport, names: Sequence[str], groups: Iterable[str]) -> list[Measurement]:
+    """Return the measurements of these names, in this order, on no other than these groups."""
+    known = set(groups)
+    return [
+        found for name in names for found in report.measurements if found.name == name and set(found.groups) <= known
+    ]
+
+
+def measurement_table(found: Iterable[Measurement], caption: str) -> Table | None:
+    """Return the measurements that have a value, one row each; None where none has."""
+    rows = tuple((_capital(plain_name(one)), plain_where(one), *_told(one)) for one in found if one.value is not None)
+    if not rows:
+        return None
+    return Table(caption=caption, columns=("quantity", "groups", "value", "interval"), rows=rows)
+
+
+def not_measured(report: GapReport, names: Sequence[str], groups: Iterable[str]) -> tuple[str, ...]:
+    """Say why quantities have no value, and how to get those that the file does not hold."""
+    known = tuple(groups)
+    reasons: dict[str, list[str]] = {}
+    told: set[str] = set()  # a reason is given once, not for each direction
+    absent = []
+    for name in names:
+        found = chosen(report, [name], known)
+        if not found:
+            absent.append(name)
+        for one in found:
+            if one.reason is not None and plain_name(one) not in told:
+                told.add(plain_name(one))
+                reasons.setdefault(one.reason.rstrip("."), []).append(plain_name(one))
+    sentences = [f"{_capital(', '.join(names_of))}: {reason}." for reason, names_of in reasons.items()]
+    if absent:
+        sentences.append(f"Not in this file: {', '.join(absent)}; {AGAIN} measures what is usual.")
+    return tuple(sentences)
+
+
+def _told(one: Measurement) -> tuple[float | None, str | None]:
+    if one.interval is None or one.value is None:
+        return one.value, None
+    digits = 1 if max(map(abs, one.interval)) >= 10 else 3
+    return one.value, with_bounds(one.value, one.interval, digits).partition(" ")[2]
+
+
+def _capital(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}"

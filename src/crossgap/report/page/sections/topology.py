@@ -1,0 +1,93 @@
+"""Whether two groups mix: in the tree of nearest rows, in clusters, and in the bars."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from crossgap.report.charts.barcodes import barcodes, found_topology
+from crossgap.report.charts.clusters import clusters
+from crossgap.report.charts.loops import loops
+from crossgap.report.gap_report import GapReport
+from crossgap.report.page.blocks import Paragraph, Section
+from crossgap.report.page.detail_entries import missing_entry
+from crossgap.report.page.measurement_table import chosen, measurement_table, not_measured
+from crossgap.report.topology import TOPOLOGY
+from crossgap.report.verdict import group_pairs
+
+__all__ = ["topology"]
+
+_READING_BARS = (
+    "How to read the curves: at distance 0 every row is alone; as the distance grows, rows that are that near join, "
+    "until one piece is left. Where the groups lie apart, each becomes one piece first, and the two pieces join late: "
+    "the dashed line then stands far on the right."
+)
+_READING_CLUSTERS = (
+    "How to read the clusters: they are found without looking at the groups. Bars of one colour mean that rows gather "
+    "by modality first and by content second. Purity is 1 where every cluster holds one group only; entropy is 1 where "
+    "clusters hold both groups alike."
+)
+_LOOPS = (
+    "Loops (H1): not measured; crossgap measure SOURCE --everything --html gap.html, after pip install "
+    "'crossgap[topology]'."
+)
+
+
+def topology(report: GapReport) -> Section:
+    """Show how the rows of the first two groups join with distance, and what clusters hold."""
+    blocks: list[Any] = []
+    missing: list[str] = []
+    pairs = group_pairs(report)
+    for x, y in pairs[:1]:
+        blocks += [Paragraph(text=text, tone="key") for text in _said(report, x, y)]
+        for chart, reading in ((barcodes, _READING_BARS), (loops, None), (clusters, _READING_CLUSTERS)):
+            figure = chart(report, x, y)
+            if figure is not None:
+                blocks += [figure, *([] if reading is None else [Paragraph(text=reading, tone="reading")])]
+        blocks.append(measurement_table(chosen(report, TOPOLOGY, (x, y)), f"How {x} and {y} mix"))
+        missing += missing_entry(report, "topology", "Topology")
+        missing += not_measured(report, TOPOLOGY, (x, y))
+        found = found_topology(report, x, y)
+        grouped = {} if found is None else found.get("clusters") or {}
+        if grouped.get("reason") is not None:
+            missing.append(f"Clusters: {str(grouped['reason']).rstrip('.')}.")
+        looped = None if found is None else found.get("loops")
+        if isinstance(looped, dict) and looped.get("reason") is not None:
+            missing.append(f"Loops (H1): {str(looped['reason']).rstrip('.')}.")
+        elif looped is None:
+            missing.append(_LOOPS)
+    for x, y in pairs[1:]:
+        blocks.append(measurement_table(chosen(report, TOPOLOGY, (x, y)), f"How {x} and {y} mix"))
+    if not pairs:
+        missing.append("Whether groups mix needs two groups.")
+    return Section(
+        name="topology",
+        title="Whether the groups mix",
+        blocks=tuple(block for block in blocks if block is not None),
+        missing=tuple(dict.fromkeys(missing)),
+    )
+
+
+def _said(report: GapReport, x: str, y: str) -> Iterator[str]:
+    """Say what clusters hold, whether partners meet in them, and when the groups join; from the numbers alone."""
+    purity = report.find("cluster_purity", x, y)
+    if purity is not None and purity.value is not None:
+        count, noise = purity.options.get("clusters"), purity.options.get("noise_share")
+        by_chance = purity.options.get("by_chance")
+        beside = "" if by_chance is None else f" (a cluster of mixed rows would have {by_chance:.1%})"
+        outside = "" if not noise else f"; {noise:.1%} of the rows are in none"
+        yield (
+            f"Of the rows in {count} clusters, {purity.value:.1%} belong to the group that leads their cluster"
+            f"{beside}{outside}."
+        )
+    together = report.find("pairs_in_one_cluster", x, y)
+    if together is not None and together.value is not None:
+        shuffled = together.options.get("shuffled")
+        beside = "" if shuffled is None else f", {shuffled:.1%} if pairs are shuffled"
+        yield f"Partners lie in one cluster in {together.value:.1%} of the pairs{beside}."
+    found = found_topology(report, x, y)
+    merge = None if found is None else found.get("longest_between")
+    middle = None if found is None else found.get("median_within")
+    if merge is not None and middle:
+        yield (
+            f"In the tree that joins each row to a near one, the longest step between {x} and {y} is {merge:.3f}, "
+            f"{merge / middle:.2f} times the median step within them."
+        )
