@@ -17,6 +17,7 @@ NAMES = [
     "explained_variance",
     "translation_sweep",
     "post_hoc",
+    "space_geometry",
     "local_dimension",
 ]
 

@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 
 __all__ = ["map"]
 
+_SLOW = {
+    "umap": "UMAP compiles itself first, which takes some ten seconds, then a second per 1,000 rows.",
+    "sphere": "UMAP compiles itself first, which takes some twenty seconds, then some seven seconds per 1,000 rows.",
+}
+
 
 @door
 def map(
@@ -66,7 +71,7 @@ def map(
         notes.append("rows of different groups were taken to show different items (--unpaired).")
     with count_bar() as bar, few_threads(max(len(group) for group in embeddings.values())):
         if kind != "linear" and bar.is_shown:
-            bar.say("UMAP compiles itself first, which takes 10 to 60 seconds.")
+            bar.say(_SLOW[kind])
         drawn = draw_map(
             embeddings,
             kind=kind,

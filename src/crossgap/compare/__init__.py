@@ -1,6 +1,6 @@
 """Quantities of two spaces that need not share one: how alike their geometry is, whatever their rotation.
 
-Every function takes rows (n, d1) and (n, d2), row i of both the same item, and ``weights`` for a bootstrap.
+Every function takes rows (n, d1) and (n, d2), row i of both the same item; most take ``weights`` for a bootstrap.
 """
 
 from crossgap.compare.cka import cka

@@ -18,7 +18,7 @@ __all__ = ["KINDS", "DrawnMap", "draw_map"]
 
 KINDS = ("linear", "umap", "sphere")
 _NEIGHBOURS, _MIN_DISTANCE = 15, 0.1
-_KEPT_AT = 15  # nearest rows that the map is judged by, as in the papers' purity
+_KEPT_AT = 15  # nearest rows that the map is judged by, as many as the purity of neighbours takes
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -78,7 +78,7 @@ def draw_map(
     most_rows
         Most rows of a group, whole items.
     neighbours, min_distance
-        Of UMAP alone; None takes 15 and 0.1, those of the papers.
+        Of UMAP alone; None takes 15 and 0.1.
     seed
         Of the rows drawn and of UMAP.
     show

@@ -1,5 +1,6 @@
 """A24, the default map: the gap on one axis, the strongest variation within the groups on the other."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -155,7 +156,7 @@ def linear_map(*groups: Rows, check: bool = True) -> LinearMap:
     )
 
 
-def _checked_names(groups: tuple[Rows, ...]) -> list[str]:
+def _checked_names(groups: Sequence[Rows]) -> list[str]:
     """Check the groups of rows, and return their names for messages."""
     if not groups:
         raise ValueError("linear_map needs the rows of at least one group, but none was given; give for example x, y.")

@@ -25,9 +25,9 @@ def neighbours_kept(
         Q = 1/(n k) sum_i |N_k(i) in the space  ∩  N_k(i) on the map|        a row is no neighbour of itself
 
     How to read it: range [0, 1], higher is better; a map at random reaches k / (n - 1), which is why a share must be
-    read beside n. Two axes of 512 keep few: for 10,000 rows UMAP keeps about 0.24 and t-SNE about 0.43. A low value
-    says that rows that lie together on the map need not be alike; it says nothing of large distances, which a linear
-    map keeps better than UMAP.
+    read beside n. Two axes keep few: of 1,000 rows of CLIP on COCO a linear map keeps 0.13, UMAP 0.45 and UMAP on the
+    sphere 0.38. A low value says that rows that lie together on the map need not be alike; it says nothing of large
+    distances, which a linear map keeps better than UMAP.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ def neighbours_kept(
     Cost: 2 n^2 d flops (2 n q d for q rows asked) and n log n on the map. Equal distances are broken by row number in
     the space and arbitrarily on the map, so rows that coincide on a map count by chance. This is the size of the
     co-ranking matrix's corner divided by n k; scikit-learn's ``trustworthiness`` weighs the wrong neighbours by their
-    rank instead and therefore lies near 1 on nearly every map.
+    rank instead and therefore lies far higher (0.81 where this is 0.136).
 
     References
     ----------
@@ -86,7 +86,7 @@ def neighbours_kept(
     if not np.isfinite(coordinates).all():
         raise ValueError("coordinates must be finite, but one is a NaN or an infinity; draw the map again.")
     if not 1 <= k < n:
-        raise ValueError(f"k must be from 1 to n - 1 = {n - 1}, but it is {k}; the papers use 15.")
+        raise ValueError(f"k must be from 1 to n - 1 = {n - 1}, but it is {k}; 15 is usual.")
     if most_rows is not None and most_rows < 1:
         raise ValueError(f"most_rows must be at least 1, but it is {most_rows}; None asks for all rows.")
     asked = np.arange(n)
@@ -115,10 +115,10 @@ def check_nearest(nearest: Neighbours, n: int, k: int) -> None:
 
 
 def _nearest_on_map(coordinates: np.ndarray, asked: np.ndarray, k: int) -> np.ndarray:
-    from scipy.spatial import cKDTree
+    from scipy.spatial import KDTree
 
-    _, found = cKDTree(coordinates).query(coordinates[asked], k=k + 1)
-    return _without_self(found, asked)
+    _, found = KDTree(coordinates).query(coordinates[asked], k=k + 1)
+    return _without_self(np.asarray(found), asked)
 
 
 def _without_self(found: np.ndarray, asked: np.ndarray) -> np.ndarray:

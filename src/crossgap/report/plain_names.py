@@ -23,7 +23,7 @@ DIRECTED = frozenset(
     }
 )
 _WORDS = {
-    "linear_separability": "linear separability",
+    "linear_separability": "linear separability (C = {C})",
     "mmd": "MMD",
     "mmd_p_value": "p-value of the MMD",
     "centroid_distance_floor": "centroid distance by chance",
@@ -43,8 +43,11 @@ _WORDS = {
     "gap_coordinate_share": "gap energy in the top {coordinates} coordinates",
     "effective_dimension": "effective dimension ({quantile} of the variance)",
     "stable_region": "share of stable pairs",
+    "cross_edge_share": "share of tree edges across",
+    "friedman_rafsky_z_score": "z-score of the edges across",
+    "longest_merge_ratio": "longest edge across over median edge within",
     "two_nn_dimension": "intrinsic dimension, TwoNN",
-    "mle_dimension": "intrinsic dimension, MLE",
+    "levina_bickel_dimension": "intrinsic dimension, Levina and Bickel",
     "correlation_dimension": "correlation dimension",
     "local_pca_dimension": "intrinsic dimension, local PCA",
 }
@@ -59,6 +62,8 @@ def plain_name(found: Measurement) -> str:
     'recall@5'
     """
     words = _WORDS.get(found.name, found.name.replace("_", " "))
+    if found.name == "linear_separability" and "C" not in found.options:
+        words = words.partition(" (")[0]
     return words.format_map(_Options(found.options))
 
 
@@ -68,14 +73,16 @@ def plain_where(found: Measurement) -> str:
 
 
 class _Options(dict[str, str]):
-    """Options as they stand in a sentence; one that is not there is a question of what is in the file."""
+    """Options as they stand in a sentence; one that is not there by its name."""
 
     def __init__(self, options: Mapping[str, Any]):
         super().__init__({key: _word(key, value) for key, value in options.items()})
 
     def __missing__(self, key: str) -> str:
-        return "k" if key == "k" else "some"
+        return key
 
 
 def _word(key: str, value: Any) -> str:
-    return f"{value:.0%}" if key == "quantile" and isinstance(value, int | float) else str(value)
+    if not isinstance(value, int | float):
+        return str(value)
+    return f"{value:.0%}" if key == "quantile" else f"{value:g}"

@@ -233,12 +233,11 @@ def _truth(labels: np.ndarray, clusters: np.ndarray, dimensions: np.ndarray) -> 
 
 
 def _recovered(local: LocalDimensions, truth: Mapping[int, int], quantity: str) -> float:
-    from scipy.stats import spearmanr
+    from scipy.stats import rankdata
 
-    known = [
-        (truth[cluster.cluster], getattr(cluster.x, quantity)) for cluster in local.clusters if cluster.x is not None
-    ]
-    return float(spearmanr(*zip(*known, strict=True)).statistic)
+    known = [cluster for cluster in local.clusters if cluster.x is not None]
+    true, estimated = [truth[one.cluster] for one in known], [getattr(one.x, quantity) for one in known]
+    return float(np.corrcoef(rankdata(true), rankdata(estimated))[0, 1])
 
 
 def _world_orderings(rows: Sequence[Row], worlds: int) -> Iterator[Ordering]:
@@ -316,7 +315,7 @@ def _asked(
     }
     local = topology.local_dimensions(*rows, **given)
     random = topology.random_subset_dimensions(*rows, count=options.subsets, **given)
-    asking = {"permutations": options.permutations, "seed": options.seed}
+    asking: dict[str, Any] = {"permutations": options.permutations, "seed": options.seed}
     for side in _SIDES:
         for quantity in DIMENSIONS:
             try:

@@ -34,8 +34,8 @@ def bottleneck_distance(a: np.ndarray, b: np.ndarray) -> float:
 
     Notes
     -----
-    Cost: a n x m matrix of moves and a bisection over its entries, a matching at each step; under a second for
-    1,000 bars each. A bar longer than twice the distance must be matched, and by the theorem of Mendelsohn and Dulmage it is
+    Cost: a n x m matrix of moves and a bisection over its entries, a matching at each step; under a second for 1,000
+    bars each. A bar longer than twice the distance must be matched, and by the theorem of Mendelsohn and Dulmage it is
     enough to match those of a and those of b one side at a time.
 
     References

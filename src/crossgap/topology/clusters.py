@@ -236,16 +236,16 @@ def _axes(centred: np.ndarray, dimension: int) -> np.ndarray:
 def _by_density(coordinates: np.ndarray, least: int, min_samples: int) -> np.ndarray:
     from sklearn.cluster import HDBSCAN
 
-    found = HDBSCAN(
-        min_cluster_size=least, min_samples=min_samples, metric="euclidean", cluster_selection_method="eom", copy=True
-    )
-    return np.maximum(found.fit(coordinates).labels_, -1)
+    options: dict[str, Any] = {"cluster_selection_method": "eom", "copy": True}
+    found = HDBSCAN(min_cluster_size=least, min_samples=min_samples, metric="euclidean", **options)
+    return np.maximum(found.fit_predict(coordinates), -1)
 
 
 def _by_means(coordinates: np.ndarray, k: int, seed: int) -> np.ndarray:
     from sklearn.cluster import KMeans
 
-    return KMeans(n_clusters=k, n_init=_TRIES, random_state=seed).fit(coordinates).labels_
+    options: dict[str, Any] = {"n_init": _TRIES}
+    return KMeans(n_clusters=k, random_state=seed, **options).fit_predict(coordinates)
 
 
 def _too_little(labels: np.ndarray) -> str | None:

@@ -77,7 +77,7 @@ class DimensionAndRetrieval:
         found = {
             "supported": "supported: recall@1 is higher where the local dimension is higher",
             "reversed": "reversed: recall@1 is lower where the local dimension is higher",
-            "not supported": "not supported: local dimension and recall@1 do not go together",
+            "not supported": "not supported: local dimension and recall@1 go together no more than by chance",
             "not supported after controlling": f"not supported after controlling for {held}",
             "undecided": "undecided: local dimension and recall@1 go together, but nothing was held fixed",
         }[self.verdict]

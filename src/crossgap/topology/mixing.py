@@ -24,8 +24,8 @@ __all__ = [
 class MixingScores:
     """All mixing numbers of one tree; each is the value of the function of its name.
 
-    A number that has no value is None: both scores of the test where every labelling has the same share, the ratio
-    where at least half of the edges within the groups have length 0, or there are none.
+    A number that has no value is None: the z score where every labelling has the same share, the ratio where no edge
+    within the groups is longer than 0.
     """
 
     cross_edge_share: float
@@ -229,7 +229,7 @@ def longest_merge_ratio(x: Rows, y: Rows, *, unit: bool = True, check: bool = Tr
 
     Formula::
 
-        max{length of edges of the joint tree between x and y} / median{length of edges within x or within y}
+        max{length of edges of the joint tree between x and y} / median{length > 0 of edges within x or within y}
 
     How to read it: where a gap leaves few edges between the groups (``cross_edge_share``) it is the width of the gap,
     in distances of near rows: 1.8 for CLIP on 500 COCO pairs, over a single edge. Where many edges join the groups one
@@ -245,11 +245,12 @@ def longest_merge_ratio(x: Rows, y: Rows, *, unit: bool = True, check: bool = Tr
     ValueError
         As in ``cross_edge_share``.
     DegenerateError
-        If no edge lies within a group, or the median of those that do is 0, since rows repeat.
+        If no edge within a group is longer than 0.
 
     Notes
     -----
-    Cost: as ``cross_edge_share``.
+    Cost: as ``cross_edge_share``. Edges of length 0, which join repeated rows such as an image with five captions, are
+    left out of the median.
 
     References
     ----------
@@ -266,8 +267,8 @@ def longest_merge_ratio(x: Rows, y: Rows, *, unit: bool = True, check: bool = Tr
     ratio = _merge_ratio(crosses, lengths)
     if ratio is None:
         raise DegenerateError(
-            "the joint tree has no edges within a group, or half of them have length 0, so that there is no usual "
-            "distance to compare with; drop repeated rows (crossgap doctor lists them)."
+            "no edge of the joint tree within a group is longer than 0, so that there is no usual distance to compare "
+            "with; give more vectors."
         )
     return ratio
 
@@ -363,5 +364,5 @@ def _p_value(crosses: np.ndarray, edges: np.ndarray, n: int, permutations: int, 
 
 
 def _merge_ratio(crosses: np.ndarray, lengths: np.ndarray) -> float | None:
-    usual = float(np.median(lengths[~crosses])) if not crosses.all() else 0.0
-    return float(lengths[crosses].max()) / usual if usual > 0 else None
+    within = lengths[~crosses & (lengths > 0)]
+    return float(lengths[crosses].max() / np.median(within)) if len(within) else None

@@ -308,9 +308,10 @@ def persistence_summaries(
         steps = progress(list(steps), lambda step: f"persistence diagrams of sub-sample {step + 1}")
     found = [diagrams_of_rows(rows, degree, size, sampling, generator, seed) for _ in steps]
     values = np.array([[astuple(_summary(diagram)) for diagram in each.diagrams] for each in found])
+    moved = values - values[0]  # so that equal values have a deviation of exactly 0
     return PersistenceSummaries(
-        mean=_as_summaries(values.mean(axis=0)),
-        sd=_as_summaries(values.std(axis=0, ddof=1)) if len(found) > 1 else None,
+        mean=_as_summaries(values[0] + moved.mean(axis=0)),
+        sd=_as_summaries(moved.std(axis=0, ddof=1)) if len(found) > 1 else None,
         repeats=len(found),
         n=found[0].n,
         sampled_from=found[0].sampled_from,

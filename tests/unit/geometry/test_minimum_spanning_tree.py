@@ -14,7 +14,9 @@ def _check_tree(x, edges, lengths, unit=True):
     rows = np.asarray(x, dtype=np.float64)
     rows = rows / np.linalg.norm(rows, axis=1, keepdims=True) if unit else rows
     n = len(rows)
-    assert edges.shape == (n - 1, 2) and edges.dtype == np.int64 and lengths.dtype == np.float64
+    assert edges.shape == (n - 1, 2)
+    assert edges.dtype == np.int64
+    assert lengths.dtype == np.float64
     assert (edges[:, 0] < edges[:, 1]).all()
     assert connected_components(coo_array((np.ones(n - 1), tuple(edges.T)), shape=(n, n)))[0] == 1
     own = np.linalg.norm(rows[edges[:, 0]] - rows[edges[:, 1]], axis=1)
@@ -49,7 +51,8 @@ def test_two_modalities_with_a_gap_join_by_one_edge(rng):
     edges, lengths = minimum_spanning_tree(x, unit=False)
     _check_tree(x, edges, lengths, unit=False)
     crossing = (edges[:, 0] < 700) != (edges[:, 1] < 700)
-    assert crossing.sum() == 1 and crossing[-1]
+    assert crossing.sum() == 1
+    assert crossing[-1]
 
 
 @pytest.mark.parametrize("copies", [2, 30, 1200])
@@ -82,18 +85,22 @@ def test_ties_and_scales_of_rows_as_they_are(x):
 
 def test_equal_lengths_stand_in_order_of_their_rows():
     edges, lengths = minimum_spanning_tree(np.array([[0.0], [1.0], [2.0], [3.0]]), unit=False)
-    assert edges.tolist() == [[0, 1], [1, 2], [2, 3]] and lengths.tolist() == [1.0, 1.0, 1.0]
+    assert edges.tolist() == [[0, 1], [1, 2], [2, 3]]
+    assert lengths.tolist() == [1.0, 1.0, 1.0]
 
 
 def test_one_row_has_no_edges():
     edges, lengths = minimum_spanning_tree(np.ones((1, 3)))
-    assert edges.shape == (0, 2) and edges.dtype == np.int64 and lengths.shape == (0,)
+    assert edges.shape == (0, 2)
+    assert edges.dtype == np.int64
+    assert lengths.shape == (0,)
 
 
 def test_same_rows_give_the_same_tree_and_another_order_the_same_lengths(rng):
     x = _clusters(rng, 1300, 30, 0.2).astype(np.float32)
     (edges, lengths), again = minimum_spanning_tree(x), minimum_spanning_tree(x.copy())
-    assert np.array_equal(edges, again[0]) and np.array_equal(lengths, again[1])
+    assert np.array_equal(edges, again[0])
+    assert np.array_equal(lengths, again[1])
     order = rng.permutation(len(x))
     edges_there, lengths_there = minimum_spanning_tree(x[order])
     assert np.abs(lengths_there - lengths).max() < 1e-12
@@ -123,7 +130,8 @@ def test_length_of_the_lists_changes_nothing(rng, monkeypatch, nearest):
     edges, lengths = minimum_spanning_tree(x)
     monkeypatch.setattr(module, "_NEAREST", nearest)
     edges_there, lengths_there = minimum_spanning_tree(x)
-    assert np.array_equal(edges, edges_there) and np.array_equal(lengths, lengths_there)
+    assert np.array_equal(edges, edges_there)
+    assert np.array_equal(lengths, lengths_there)
 
 
 def test_bad_rows_are_named():

@@ -55,11 +55,14 @@ def test_ties_at_the_edge_of_the_list_go_to_the_lower_row_number():
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("k", [1, 7, 2000])
+@pytest.mark.parametrize("k", [1, 7, 1100])
 def test_rows_searched_among_themselves_find_what_a_copy_finds(rng, dtype, k):
-    x = rng.integers(-1, 2, size=(2500, 6)).astype(dtype) + dtype(0.25)  # coordinates are few: there are many ties
+    x = rng.choice([-0.25, 0.25], size=(1300, 16)).astype(dtype)  # products are exact, and most of them ties
     symmetric, both = (nearest_rows(x, other, k, leave_out_self=True) for other in (x, x.copy()))
-    assert np.array_equal(symmetric.rows, both.rows) and np.array_equal(symmetric.cosines, both.cosines)
+    assert np.array_equal(symmetric.rows, both.rows)
+    assert np.array_equal(symmetric.cosines, both.cosines)
+    some = np.arange(0, 1300, 40)
+    assert np.array_equal(both.rows[some], _by_sorting(x[some], x, k, without=some))
 
 
 def test_lists_take_scores_block_by_block_in_either_orientation(rng):

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.spatial.distance import cdist
 
 from crossgap import measure
 
@@ -53,7 +54,7 @@ def test_correlation_dimension_between_its_two_radii(case):
     counts is then up to its rounding, so both are tried.
     """
     points, figures = case
-    distances = np.linalg.norm(points[:, None] - points[None], axis=2)
+    distances = cdist(points, points)
     radii = np.median(np.sort(distances, axis=1)[:, [10, 20]], axis=0)
     found = [
         measure.correlation_dimension(points, radii=radii * (1 + np.array(nudges)), unit=False)

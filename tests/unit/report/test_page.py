@@ -3,6 +3,7 @@
 import base64
 import gzip
 import hashlib
+import itertools
 import json
 import re
 import subprocess
@@ -122,7 +123,7 @@ def test_headings_are_in_order(html):
     levels = [int(tag[1]) for tag, _ in read(html).elements if re.fullmatch("h[1-6]", tag)]
     assert levels[0] == 1
     assert levels.count(1) == 1
-    assert all(after <= before + 1 for before, after in zip(levels, levels[1:], strict=False))
+    assert all(after <= before + 1 for before, after in itertools.pairwise(levels))
 
 
 def test_nothing_is_fetched(html):
@@ -206,7 +207,7 @@ def test_the_same_bytes_in_another_process(html, report, tmp_path):
 
 def test_captions_do_no_harm(html):
     page = read(html)
-    assert "49" not in re.findall(r"\{\{ 7 \* 7 \}\}|\b49\b (?=\u2028)", html)
+    assert "{{ 7 * 7 }}" in page.words
     assert not [one for one in page.all("img") if one.get("src") == "x"]
     assert "<script>alert(1)</script>" in page.words
     assert "\u202e" not in html
@@ -222,10 +223,19 @@ def _with_row(report: GapReport, **facts) -> GapReport:
 
 
 def _examples(report: GapReport) -> str:
-    """Draw a page of the examples alone."""
+    """Draw a page of the examples and the file alone."""
+    from crossgap.report.page.sections.method import method
     from crossgap.report.page.sections.ranking import ranking
 
-    return render(Page(title="", lead="", sections=(ranking(report),), document=report.to_json(), file_name="gap.json"))
+    return render(
+        Page(
+            title="",
+            lead="",
+            sections=(ranking(report), method(report)),
+            document=report.to_json(),
+            file_name="gap.json",
+        )
+    )
 
 
 def test_a_long_caption_is_cut_with_a_note(report):

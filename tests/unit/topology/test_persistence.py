@@ -28,7 +28,7 @@ def by_reduction(distances, degree):
     simplices.sort()
     place = {corners: number for number, (_, _, corners) in enumerate(simplices)}
     columns, bars = {}, []
-    for number, (death, size, corners) in enumerate(simplices):
+    for death, size, corners in simplices:
         faces = itertools.combinations(corners, size - 1) if size > 1 else ()
         column = {place[face] for face in faces}
         while column and max(column) in columns:
@@ -56,8 +56,10 @@ def test_the_bars_are_those_of_ripser(cloud):
 @pytest.mark.parametrize("degree", [0, 1, 2])
 def test_the_bars_are_those_of_a_plain_reduction(degree, rng):
     pytest.importorskip("gudhi")
-    points = rng.normal(size=(12, 3))
-    points[:8] = np.array(list(itertools.product([-2.0, 2.0], repeat=3))) + rng.normal(size=(8, 3)) * 0.1
+    angles = np.linspace(0, 2 * np.pi, 8, endpoint=False)
+    ring = np.stack([np.cos(angles) + 4, np.sin(angles), 0 * angles], axis=1)
+    points = np.concatenate([np.eye(3), -np.eye(3), ring])
+    points += rng.normal(size=points.shape) * 0.05
     distances = distance_matrix(points)
     found = persistence_diagrams_of_distances(distances, degree=degree).diagrams[degree]
     assert len(found) > 0

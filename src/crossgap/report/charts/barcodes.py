@@ -68,12 +68,10 @@ def barcodes(report: GapReport, x: str, y: str) -> Figure | None:
     }
     said = ""
     if isinstance(merge, int | float):
-        said = f" The two groups join at {merge:.3f}."
-        layers += _drawn_merge(across)
+        said = f" The last step between the groups is {merge:.3f} long (dashed)."
         first, last = min(step[1] for step in steps), max(step[1] for step in steps)
-        rows["merge"] = rows_of(
-            distance=[float(merge)], text=[f"the groups join at {merge:.2f}"], right=[merge > (first + last) / 2]
-        )
+        layers += _drawn_merge(across, right=merge > (first + last) / 2)
+        rows["merge"] = rows_of(distance=[float(merge)], text=[f"last step between groups: {merge:.2f}"])
     return Figure(
         name=figure_name(report, "barcodes", x, y),
         title=f"How rows of {short(x)} and {short(y)} join with growing distance",
@@ -90,17 +88,12 @@ def barcodes(report: GapReport, x: str, y: str) -> Figure | None:
     )
 
 
-def _drawn_merge(across: Any) -> list[Any]:
+def _drawn_merge(across: Any, *, right: bool) -> list[Any]:
     import altair as alt
 
     drawn = alt.Chart(alt.NamedData("merge")).encode(x=across)
-    texts = [
-        drawn.transform_filter(f"datum.right == {str(right).lower()}")
-        .mark_text(align="right" if right else "left", dx=-5 if right else 5, baseline="top")
-        .encode(y=alt.value(2), text="text:N")
-        for right in (False, True)
-    ]
-    return [drawn.mark_rule(strokeDash=[4, 3]), *texts]
+    label = drawn.mark_text(align="right" if right else "left", dx=-5 if right else 5, baseline="top")
+    return [drawn.mark_rule(strokeDash=[4, 3]), label.encode(y=alt.value(2), text="text:N")]
 
 
 def _left(deaths: list[float]) -> list[tuple[float, int]]:
@@ -118,12 +111,9 @@ def _left(deaths: list[float]) -> list[tuple[float, int]]:
 
 
 def _said(found: Mapping[str, Any], parts: list[str], names: list[str]) -> str:
-    return (
-        "; ".join(
-            f"{name}: half of the components are joined at "
-            f"{sorted(found['deaths'][part])[len(found['deaths'][part]) // 2]:.3f}, the last at "
-            f"{max(found['deaths'][part]):.3f}"
-            for part, name in zip(parts, names, strict=True)
-        )
-        + "."
+    halves = ", ".join(
+        f"{sorted(found['deaths'][part])[len(found['deaths'][part]) // 2]:.3f} in {name}"
+        for part, name in zip(parts, names, strict=True)
     )
+    lasts = ", ".join(f"{max(found['deaths'][part]):.3f}" for part in parts)
+    return f"Half of the components are joined at {halves}; the last at {lasts}."

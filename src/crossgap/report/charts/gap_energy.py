@@ -61,7 +61,7 @@ def gap_energy(report: GapReport, x: str, y: str) -> Figure | None:
     chart = alt.layer(
         alt.Chart(alt.NamedData("even")).mark_line(color=OTHERS, strokeDash=[4, 3]).encode(x=across, y=up),
         alt.Chart(alt.NamedData("single"))
-        .mark_rule(color=BLUE, strokeWidth=6, opacity=0.85)
+        .mark_rule(color=BLUE, strokeWidth=6)
         .encode(
             x=across,
             y=up,
@@ -96,9 +96,9 @@ def gap_energy(report: GapReport, x: str, y: str) -> Figure | None:
         title=f"Which coordinates carry the gap between {short(x)} and {short(y)}",
         description=(
             f"Share of the squared length of the gap vector in its largest coordinates, one by one (bars) and together "
-            f"(line), of {d} coordinates. "
+            f"(line), of {d} coordinates. Number "
             + "; ".join(
-                f"coordinate {coordinate} holds {share:.1%}"
+                f"{coordinate} holds {share:.1%}"
                 for coordinate, share in list(zip(coordinates, shares, strict=True))[:3]
             )
             + f". If it were spread evenly, each would hold {1 / d:.2%}."

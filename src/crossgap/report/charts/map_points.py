@@ -35,7 +35,7 @@ def map_figure(
     groups = [group for group in styles if group in found["points"]]
     names = [short(group) for group in groups]
     labels = found.get("labels") or {}
-    points = [
+    points: list[tuple[Any, ...]] = [
         (group, row, *at, label)
         for group in groups
         for row, at, label in zip(
@@ -59,16 +59,16 @@ def map_figure(
     x = alt.X("x:Q", title=axes[0], scale=across, axis=alt.Axis(tickCount=5, grid=False))
     y = alt.Y("y:Q", title=axes[1], scale=up, axis=alt.Axis(tickCount=5, grid=False))
     lines, all_lines = _lines(found)
-    chart = alt.layer(
-        alt.Chart(alt.NamedData("pairs"))
-        .mark_rule(color=OTHERS, strokeWidth=0.6, opacity=0.35, clip=True)
-        .encode(x=x, y=y, x2="x2:Q", y2="y2:Q"),
+    layers: list[Any] = [
         alt.Chart(alt.NamedData("points"))
-        .mark_point(filled=True, size=26, opacity=0.75, clip=True)
-        .encode(x=x, y=y, color=colour, shape=shape, tooltip=tooltip),
-    )
+        .mark_point(filled=True, size=26, opacity=0.9, clip=True)
+        .encode(x=x, y=y, color=colour, shape=shape, tooltip=tooltip)
+    ]
+    if lines:
+        drawn = alt.Chart(alt.NamedData("pairs")).mark_rule(color=OTHERS, strokeWidth=0.6, opacity=0.35, clip=True)
+        layers.insert(0, drawn.encode(x=x, y=y, x2="x2:Q", y2="y2:Q"))
     rows = {
-        "pairs": lines,
+        **({"pairs": lines} if lines else {}),
         "points": rows_of(
             group=[short(point[0]) for point in points],
             row=[point[1] for point in points],
@@ -77,12 +77,12 @@ def map_figure(
             **({"label": [None if p[4] is None else short(str(p[4]), 60) for p in points]} if has_labels else {}),
         ),
     }
-    drawn = f" {len(lines)} of {all_lines} pairs are joined by a thin line." if all_lines else ""
+    joined = f" {len(lines)} of {all_lines} pairs are joined by a thin line." if all_lines else ""
     return Figure(
         name=name,
         title=title,
-        description=f"{said} {_sizes(found, groups)}{drawn}",
-        spec=specification(chart, height=_HEIGHT, rows=rows),
+        description=f"{said} {_sizes(found, groups)}{joined}",
+        spec=specification(alt.layer(*layers), height=_HEIGHT, rows=rows),
         table=Table(
             caption="Places of the points",
             columns=("group", "row", "across", "upwards", *(["label"] if has_labels else [])),

@@ -10,6 +10,8 @@ from crossgap.results import Measurement, told, with_bounds
 __all__ = ["mixed_shares"]
 
 _ROW = 34
+_MOST_SAID = 4
+_AFTER_SAID = "After closing: on rows that the closer was not fitted on, each fold a corpus of its own. "
 _NOW, _AFTER, _CORPUS = "now", "after closing", "in the corpus"
 
 
@@ -45,7 +47,7 @@ def mixed_shares(report: GapReport) -> Figure | None:
     drawn = alt.Chart(alt.NamedData("shares")).encode(y=row)
     chart = alt.layer(
         drawn.transform_filter(f"datum.kind == '{_CORPUS}'")
-        .mark_point(color=OTHERS, size=300, strokeWidth=3, angle=90)
+        .mark_point(color=OTHERS, size=300, strokeWidth=3, angle=90, opacity=1)
         .encode(x=across, shape=shape),
         drawn.transform_filter(f"datum.kind != '{_CORPUS}'")
         .mark_rule(strokeWidth=2)
@@ -82,7 +84,9 @@ def mixed_shares(report: GapReport) -> Figure | None:
         title=f"Who fills the top {k} of one index over all groups{then}",
         description=(
             f"For each searching group the share of each group in the top {k}, with its interval, beside its share of "
-            f"the corpus. " + "; ".join(_said(one, after, closer) for one in found) + "."
+            f"the corpus. {_AFTER_SAID if closer else ''}Shares: "
+            + "; ".join(_said(one, after) for one in found[:_MOST_SAID])
+            + (f"; {len(found) - _MOST_SAID} more are in the table." if len(found) > _MOST_SAID else ".")
         ),
         spec=specification(chart, height=_ROW * len(found), rows={"shares": rows}),
         table=Table(
@@ -111,7 +115,10 @@ def _after(
     return (str(one["name"]), shares) if shares else (None, {})
 
 
-def _said(one: Measurement, after: dict[tuple[str, ...], tuple[float, float, float]], closer: str | None) -> str:
-    then = f", after {closer} {with_bounds(after[one.groups][0], after[one.groups][1:])}" if one.groups in after else ""
+def _said(one: Measurement, after: dict[tuple[str, ...], tuple[float, float, float]]) -> str:
+    then = ""
+    if one.groups in after:
+        value, *bounds = after[one.groups]
+        then = f", after closing {with_bounds(value, (bounds[0], bounds[1]))}"
     searching, group = (short(name) for name in one.groups)
-    return f"{searching} finds {group}: {told(one)}{then}, corpus {float(one.options['corpus_share']):.3f}"
+    return f"{searching} finds {group} {told(one)}{then}, corpus {float(one.options['corpus_share']):.3f}"

@@ -18,7 +18,7 @@ def marked(data: bytes, kind: str) -> bytes:
     Examples
     --------
     >>> marked(b"<svg/>\n", "svg")[:36]
-    b'<svg/>\n<!-- crossgap figures e3bf3af'
+    b'<svg/>\n<!-- crossgap figures cd1fafe'
     >>> is_own(marked(b"<svg/>\n", "svg"), "svg"), is_own(b"<svg/>\n", "svg")
     (True, False)
     """

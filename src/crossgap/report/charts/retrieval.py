@@ -76,7 +76,7 @@ def retrieval(report: GapReport, x: str, y: str) -> Figure | None:
         name=figure_name(report, "retrieval", x, y),
         title=f"How often a search finds its match between {short(x)} and {short(y)}",
         description=(
-            "Recall@k with intervals, both ways; a tick shows what guessing would reach. "
+            "Recall@k with intervals, both ways; a tick shows what guessing would reach. Found: "
             + "; ".join(f"{_way(one)}, recall@{one.options['k']}: {told(one)}" for one in found)
             + "."
         ),

@@ -83,16 +83,16 @@ def score_bands(report: GapReport, x: str, y: str) -> Figure | None:
     ]
     rows = {"bars": rows_of(**bars), "names": rows_of(**names)}
     if lines:
-        layers += _drawn_thresholds()
         rows |= _threshold_rows(lines, len(found), start, _end(found))
+        layers += _drawn_thresholds({row["right"] for row in rows["labels"]})
     told_lines = "".join(f" {sentence}." for _, _, sentence in lines)
     return Figure(
         name=figure_name(report, "score-bands", x, y),
         title=f"Which cosines occur between and within {short(x)} and {short(y)}",
         description=(
-            "Distributions of cosines on one axis, one below the other, each as tall as the others. "
-            + "; ".join(str(text) for text in names["text"])
-            + f".{told_lines} Thin lines: the interval of each bar."
+            "Distributions of cosines on one axis, each as tall as the others, with the interval of each bar. Medians: "
+            + "; ".join(f"{name} {told(median, 2)}" for name, _, median, _ in found)
+            + f".{told_lines}"
         ),
         spec=specification(alt.layer(*layers), height=_ROW * len(found) + 24 * bool(lines), rows=rows),
         table=Table(
@@ -171,7 +171,7 @@ def _threshold_rows(lines: list[tuple[float, str, str]], count: int, start: floa
     }
 
 
-def _drawn_thresholds() -> list[Any]:
+def _drawn_thresholds(sides: set[bool]) -> list[Any]:
     import altair as alt
 
     labels = alt.Chart(alt.NamedData("labels"))
@@ -179,7 +179,7 @@ def _drawn_thresholds() -> list[Any]:
         labels.transform_filter(f"datum.right == {str(right).lower()}")
         .mark_text(align="right" if right else "left", dx=-4 if right else 4, baseline="middle")
         .encode(x="at:Q", y="place:Q", text="text:N")
-        for right in (False, True)
+        for right in sorted(sides)
     ]
     lines = alt.Chart(alt.NamedData("thresholds"))
     return [lines.mark_rule(strokeDash=[4, 3]).encode(x="at:Q", y="bottom:Q", y2="top:Q"), *texts]

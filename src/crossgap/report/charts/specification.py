@@ -3,25 +3,22 @@
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from crossgap.report.gap_report import GapReport
-
-if TYPE_CHECKING:
-    import altair as alt
 
 __all__ = ["figure_name", "rounded", "rows_of", "short", "specification"]
 
 _DIGITS = 5
 
 
-def specification(chart: "alt.LayerChart | alt.Chart", *, height: int, rows: Mapping[str, Sequence[Any]]) -> dict:
+def specification(chart: Any, *, height: int, rows: Mapping[str, Sequence[Any]]) -> dict:
     """Return the Vega-Lite specification of a chart that names its data, with those data in it.
 
     Parameters
     ----------
     chart
-        One view or several on top of each other; only these can take their width from the page.
+        An Altair chart of one view, or of several on top of each other; only these take their width from the page.
     height
         In pixels.
     rows

@@ -105,7 +105,7 @@ def spectra(report: GapReport) -> Figure | None:
 
 def _said(report: GapReport, group: str, one: dict[str, Any]) -> str:
     dimension = report.find("effective_dimension", group, quantile=0.99)
-    said = f"{short(group)}: the first component holds {one['variances'][0]:.1%}"
+    said = f"In {short(group)} the first component holds {one['variances'][0]:.1%}"
     if dimension is not None and dimension.value is not None:
-        said += f", 99% takes {told(dimension, 0)} of {one['d']}"
+        said += f", and 99% takes {told(dimension, 0)} of {one['d']}"
     return said + "."

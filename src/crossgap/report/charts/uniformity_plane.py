@@ -111,7 +111,7 @@ def uniformity_plane(report: GapReport) -> Figure | None:
         name=figure_name(report, "uniformity-plane"),
         title="How near matches lie, and how evenly each group is spread",
         description=(
-            "Alignment across, uniformity upwards; good is at the lower left. "
+            "Alignment across, uniformity upwards; good is at the lower left. Here: "
             + "; ".join(
                 f"{short(group)} with its matches in {short(pair[1] if pair[0] == group else pair[0])}: alignment "
                 f"{told(near)}, uniformity {told(even)}"

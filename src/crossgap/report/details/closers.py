@@ -14,7 +14,7 @@ from crossgap.close import (
     Whitening,
     compare,
 )
-from crossgap.close.choice import Choice, Trial, chosen_from
+from crossgap.close.choice import NOT_TRIED, Choice, Trial, chosen_from
 from crossgap.close.comparison import CandidateRow
 from crossgap.close.purpose_scores import lowest_overlap
 from crossgap.data.embeddings import Embeddings
@@ -26,8 +26,10 @@ from crossgap.report.selection import Settings
 __all__ = ["closer_candidates", "closers"]
 
 _SCORE = "mixed-ndcg"
-_MOST_ROWS = 1_200  # of all groups together
+_MOST_ROWS = 1_000  # of all groups together
 _LEAST_ROWS = 200  # of a group
+_MOST_DIMENSIONS = 768  # above, closers that need a decomposition take tens of seconds
+_DECOMPOSE = ("whitening", "procrustes", "ridge-map")
 _FEWEST_REPLICATES, _MOST_REPLICATES = 20, 100
 _QUANTITIES = frozenset(
     {"centroid_distance", "relative_modality_gap", "ndcg_at_k", "neighbour_overlap", "recall_at_k", "match_auroc"}
@@ -71,9 +73,11 @@ def _why_not(embeddings: Embeddings) -> str | None:
 
 
 def _compared(sample: SampledRows, settings: Settings) -> dict[str, Any]:
+    candidates = closer_candidates()
+    left_out = _DECOMPOSE if sample.embeddings.dimension > _MOST_DIMENSIONS else ()
     found = compare(
         sample.embeddings,
-        closer_candidates(),
+        {name: closer for name, closer in candidates.items() if name not in left_out},
         replicates=min(max(settings.replicates, _FEWEST_REPLICATES), _MOST_REPLICATES),
         level=settings.level,
         seed=settings.seed,
@@ -92,8 +96,16 @@ def _compared(sample: SampledRows, settings: Settings) -> dict[str, Any]:
         "settings": dict(found.settings),
         "notes": list(found.notes),
         "verdicts": [_rounded(verdict.as_json()) for verdict in choice.verdicts],
-        "candidates": [_candidate(row, trials[row.name]) for row in found.rows],
+        "candidates": [
+            *(_candidate(row, trials[row.name]) for row in found.rows),
+            *(_left_out(name) for name in left_out),
+        ],
     }
+
+
+def _left_out(name: str) -> dict[str, Any]:
+    reason = f"takes long with more than {_MOST_DIMENSIONS} dimensions; crossgap close --method {name} tries it"
+    return {"name": name, "outcome": NOT_TRIED, "sentence": f"{name}: {NOT_TRIED}: {reason}.", "reason": reason}
 
 
 def _score(choice: Choice) -> dict[str, Any]:

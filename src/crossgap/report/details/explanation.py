@@ -14,8 +14,9 @@ from crossgap.report.selection import Settings
 __all__ = ["explanation"]
 
 
-_MOST_ROWS = 700  # of a group
-_MOST_REPLICATES = 50
+_MOST_ROWS = 600  # of a group
+_MOST_REPLICATES = 40
+_MOST_DIMENSIONS = 1_024
 _MOST_PAIRS = 3  # of groups
 
 
@@ -26,6 +27,9 @@ def explanation(embeddings: Embeddings, settings: Settings) -> list[dict[str, An
         return [{"groups": names, "reason": f"a gap needs two groups, but there is one, {names[0]}"}]
     if embeddings.dimension < 2:
         return [{"groups": names, "reason": "vectors of one dimension have no directions to explain a gap by"}]
+    if embeddings.dimension > _MOST_DIMENSIONS:
+        reason = f"takes a minute with more than {_MOST_DIMENSIONS:,} dimensions; crossgap explain does it"
+        return [{"groups": names, "reason": reason}]
     entries: list[dict[str, Any]] = []
     for number, pair in enumerate(itertools.combinations(names, 2)):
         if number >= _MOST_PAIRS:

@@ -4,6 +4,7 @@ import base64
 import gzip
 import hashlib
 import re
+from decimal import ROUND_HALF_UP, Decimal
 from functools import lru_cache
 from importlib.resources import files
 from typing import Any
@@ -33,6 +34,7 @@ def render(page: Page) -> str:
     )
     environment.filters.update(
         cell=_cell,
+        fixed=_fixed,
         numeric_columns=_numeric_columns,
         chart=lambda spec: Markup(chart_json(spec)),
         script=lambda value: Markup(script_json(value)),
@@ -95,6 +97,21 @@ def _cell(value: Any, digits: int = 3) -> str:
     if abs(value) >= 100:
         return f"{value:,.0f}" if value == int(value) else f"{value:,.1f}"
     return f"{round(value, digits) + 0.0:.{digits}f}"
+
+
+def _fixed(value: float | None, digits: int, *, percent: bool = False) -> str:
+    """Write a number as JavaScript's toFixed does, which the page's script goes on with: ties away from zero.
+
+    Examples
+    --------
+    >>> _fixed(0.125, 2), _fixed(0.0625, 1, percent=True), _fixed(None, 1)
+    ('0.13', '6.3%', '–')
+    """
+    if value is None:
+        return "–"
+    exact = Decimal(100 * value if percent else value)
+    written = exact.quantize(Decimal(1).scaleb(-digits), rounding=ROUND_HALF_UP)
+    return f"{written}%" if percent else str(written)
 
 
 def _numeric_columns(table: Table) -> list[bool]:

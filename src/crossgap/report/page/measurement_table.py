@@ -21,10 +21,19 @@ def chosen(report: GapReport, names: Sequence[str], groups: Iterable[str]) -> li
 
 def measurement_table(found: Iterable[Measurement], caption: str) -> Table | None:
     """Return the measurements that have a value, one row each; None where none has."""
-    rows = tuple((_capital(plain_name(one)), plain_where(one), *_told(one)) for one in found if one.value is not None)
-    if not rows:
+    known = [one for one in found if one.value is not None]
+    if not known:
         return None
-    return Table(caption=caption, columns=("quantity", "groups", "value", "interval"), rows=rows)
+    chances = [one.options.get("by_chance") for one in known]
+    has_chance = any(isinstance(chance, int | float) for chance in chances)
+    return Table(
+        caption=caption,
+        columns=("quantity", "groups", "value", "interval", *(["by chance"] if has_chance else [])),
+        rows=tuple(
+            (_capital(plain_name(one)), plain_where(one), *_told(one), *([chance] if has_chance else []))
+            for one, chance in zip(known, chances, strict=True)
+        ),
+    )
 
 
 def not_measured(report: GapReport, names: Sequence[str], groups: Iterable[str]) -> tuple[str, ...]:

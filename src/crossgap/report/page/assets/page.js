@@ -30,8 +30,13 @@
     header: { ...lines, titleFontWeight: "normal" },
     text: { color: "var(--ink)", fontSize: 12 }, rule: { color: "var(--ink)" }, tick: { color: "var(--ink)" },
   };
-  const tooltip = { disableDefaultStyle: true, sanitize: (value) => escaped(String(value)) };
-  const escaped = (text) => text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;").replace(/"/g, "&quot;");
+  const escaped = (value) => String(value).replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;").replace(/"/g, "&quot;");
+  const tooltip = { // texts only: a field that is called image or title is a text too
+    disableDefaultStyle: true,
+    formatTooltip: (value) => (value !== null && typeof value === "object"
+      ? `<table>${Object.entries(value).map((entry) => `<tr><th>${escaped(entry[0])}</th><td>${escaped(entry[1])}</td></tr>`).join("")}</table>`
+      : escaped(value)),
+  };
   const draw = async (element) => {
     const place = document.getElementById(element.dataset.for);
     try {

@@ -26,7 +26,7 @@ _QUANTITIES = (
 )
 _HALF = 0.5  # of a group's variance: the components that count as what it varies in
 _NEAR = 1.5  # times chance, beyond which a share of energy is told as more, or less
-_COMPONENTS = (1, 2, 5, 10, 20, 50, 100, 200, 500)
+_COMPONENTS = (1, 5, 20, 100)
 _FEW = 10
 _UMAP = (
     "UMAP maps, planar and on the sphere: not measured; crossgap measure SOURCE --everything --html gap.html, after "

@@ -12,6 +12,7 @@ from crossgap.report.page.detail_entries import missing_entry
 from crossgap.report.page.measurement_table import chosen, measurement_table, not_measured
 from crossgap.report.topology import TOPOLOGY
 from crossgap.report.verdict import group_pairs
+from crossgap.results import Measurement
 
 __all__ = ["topology"]
 
@@ -76,18 +77,32 @@ def _said(report: GapReport, x: str, y: str) -> Iterator[str]:
         outside = "" if not noise else f"; {noise:.1%} of the rows are in none"
         yield (
             f"Of the rows in {count} clusters, {purity.value:.1%} belong to the group that leads their cluster"
-            f"{beside}{outside}."
+            f"{beside}{outside}. Found by {purity.options.get('path', 'clustering')}."
         )
     together = report.find("pairs_in_one_cluster", x, y)
     if together is not None and together.value is not None:
-        shuffled = together.options.get("shuffled")
+        shuffled = together.options.get("by_chance")
         beside = "" if shuffled is None else f", {shuffled:.1%} if pairs are shuffled"
         yield f"Partners lie in one cluster in {together.value:.1%} of the pairs{beside}."
+    edges = report.find("cross_edge_share", x, y)
+    if edges is not None and edges.value is not None:
+        yield (
+            f"In the tree that joins all rows by the shortest edges, {edges.value:.1%} of the edges join {x} to {y}"
+            f"{_by_chance(report, edges)}."
+        )
     found = found_topology(report, x, y)
     merge = None if found is None else found.get("longest_between")
     middle = None if found is None else found.get("median_within")
     if merge is not None and middle:
         yield (
-            f"In the tree that joins each row to a near one, the longest step between {x} and {y} is {merge:.3f}, "
-            f"{merge / middle:.2f} times the median step within them."
+            f"The longest edge between the groups is {merge:.3f}, {merge / middle:.2f} times the median edge within "
+            f"them."
         )
+
+
+def _by_chance(report: GapReport, edges: Measurement) -> str:
+    """Say what mixed groups would have, and how many standard deviations away from it these are."""
+    expected = edges.options.get("by_chance")
+    z = report.value("friedman_rafsky_z_score", *edges.groups)
+    beside = "" if expected is None else f", where mixed groups would have {expected:.1%}"
+    return beside if z is None else f"{beside} (z = {z:.1f})"
