@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -438,3 +439,103 @@ def test_a_narrow_encoding_does_not_stop_it(process, tmp_path, vectors):
     arguments = ["measure", "päärchen.npz", "--metrics", "centroid_distance", "--bootstrap", "0"]
     done = process(*arguments, cwd=tmp_path, PYTHONIOENCODING="ascii", PYTHONUTF8="1")
     assert "centroid distance" in done.check_success()
+
+
+# the page, the table, and what stands in the files beside numbers
+
+
+def test_the_page_is_drawn_from_the_file_alone(files, here, tmp_path):
+    gap, page, other = (tmp_path / name for name in ("gap.json", "gap.html", "other.html"))
+    out = here("measure", "pairs.npz", *FAST, "-o", gap, "--html", page, cwd=files).check_success()
+    assert f"Written: {gap}, {page}\n" in out
+    assert out.splitlines()[-1] == f"Next: open {page} in a browser"
+    here("report", gap, "-o", other, cwd=files).check_success()
+    assert page.read_bytes() == other.read_bytes()
+
+
+def test_no_details_leaves_numbers_alone(files, here, report):
+    out = here("measure", "pairs.npz", *FAST, "--no-details", "--json", cwd=files).check_success()
+    document = json.loads(out)
+    assert "details" not in document
+    assert document["settings"]["command"] == "crossgap measure pairs.npz --bootstrap 20 --no-details"
+    assert _values(document) == _values(report)
+
+
+def test_metrics_implies_no_details(files, here, tmp_path):
+    gap, page = tmp_path / "gap.json", tmp_path / "gap.html"
+    here("measure", "pairs.npz", "--metrics", "alignment", "-o", gap, "--html", page, cwd=files).check_success()
+    assert "details" not in json.loads(gap.read_text(encoding="utf-8"))
+    assert page.is_file()
+
+
+def test_without_a_file_nothing_is_collected_for_one(files, here, monkeypatch):
+    def refuse(*args, **kwargs):
+        raise AssertionError("details were collected")
+
+    monkeypatch.setattr("crossgap.report.details.collect_details", refuse)
+    here("measure", "pairs.npz", "--bootstrap", "0", cwd=files).check_success()
+
+
+@pytest.mark.parametrize("more", [[], ["--json", "--no-details"], ["--json", "--metrics", "alignment"]])
+def test_everything_needs_a_file_that_holds_it(more, files, here):
+    done = here("measure", "pairs.npz", "--everything", *more, cwd=files)
+    assert done.code == 2
+    assert "--everything must go with a file that holds details" in done.err
+
+
+def test_everything_reaches_the_details(files, here, monkeypatch):
+    seen = {}
+
+    def kept(embeddings, settings, **given):
+        seen.update(given)
+        return {}
+
+    monkeypatch.setattr("crossgap.report.details.collect_details", kept)
+    document = json.loads(here("measure", "pairs.npz", *FAST, "--everything", "--json", cwd=files).check_success())
+    assert seen["everything"] is True
+    assert "loops" in seen["measured"]["topology"][0]
+    assert document["settings"]["command"].endswith(" --everything")
+
+
+def test_the_command_can_be_given_again(files, here, tmp_path):
+    arguments = ["pairs.npz", "--groups", "text, image", "--unpaired", "--seed", "3", "--rows", "500", *FAST]
+    first = here("measure", *arguments, "--precision", "0.8", "--json", cwd=files).check_success()
+    command = json.loads(first)["settings"]["command"]
+    assert command == (
+        "crossgap measure pairs.npz --groups 'text, image' --unpaired --bootstrap 20 --seed 3 --precision 0.8 "
+        "--rows 500"
+    )
+    assert here(*shlex.split(command)[1:], "--json", cwd=files).check_success() == first
+
+
+def test_the_table(files, here, tmp_path):
+    table = tmp_path / "gap.tex"
+    for _ in range(2):  # an older table is replaced
+        out = here("measure", "pairs.npz", "--bootstrap", "0", "--latex", table, cwd=files).check_success()
+    assert table.read_text(encoding="utf-8").startswith("\\begin{table}")
+    assert f"Written: {table}\n" in out
+    assert out.splitlines()[-1] == "Next: crossgap measure pairs.npz --html gap.html"
+
+
+@pytest.mark.parametrize(
+    ("option", "name", "content", "message"),
+    [
+        ("--html", "gap.json", None, "the page must end in .html"),
+        ("--html", "gap.html", "my notes", "exists and is no page of an earlier run"),
+        ("--html", "no/gap.html", None, "does not exist; make it first"),
+        ("--latex", "gap.txt", None, "the table must end in .tex"),
+        ("--latex", "gap.tex", "my thesis", "exists and is no table of an earlier run"),
+        ("-o", "gap.html", None, "-o writes JSON"),
+        ("-o", "gap.tex", None, "give --latex"),
+    ],
+)
+def test_outputs_are_checked_before_the_work(option, name, content, message, files, here, tmp_path, monkeypatch):
+    def refuse(*args, **kwargs):
+        raise AssertionError("work was done")
+
+    monkeypatch.setattr("crossgap.data.read_groups", refuse)
+    if content is not None:
+        (tmp_path / name).write_text(content)
+    done = here("measure", "pairs.npz", option, tmp_path / name, cwd=files)
+    assert done.code == 2
+    assert message in done.err

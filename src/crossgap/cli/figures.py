@@ -36,7 +36,7 @@ def figures(
     as_json: Json = False,
 ) -> None:
     """Draw the charts of gap.json as pictures for a paper."""
-    from crossgap.cli.report_file import read_report
+    from crossgap.cli.report_file import drawn_from, read_report
     from crossgap.report.charts.figures import figures as charts
     from crossgap.report.charts.picture_mark import marked
     from crossgap.report.latex_table import latex_table
@@ -44,7 +44,8 @@ def figures(
 
     wanted = _wanted_kinds(kinds)
     report = read_report(file)
-    found = charts(report)
+    with drawn_from(file):
+        found = charts(report)
     chosen = _chosen(found, only)
     if wanted != ["tex"] and not chosen:
         raise ValueError(

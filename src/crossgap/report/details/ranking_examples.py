@@ -103,14 +103,12 @@ def _closer(
     name = compared["judged"]
     items = corpus.embeddings.row_items
     shown = np.concatenate([items[group][places] for group, (places, _) in drawn.items()])
-    kept = {
-        group: members.take(np.flatnonzero(~np.isin(items[group], shown)))
-        for group, members in corpus.embeddings.items()
-    }
-    if min(len(members) for members in kept.values()) == 0:
+    kept = {group: np.flatnonzero(~np.isin(items[group], shown)) for group in drawn}
+    if min(map(len, kept.values())) == 0:
         return None, None, "No closer is shown: nothing is left to fit it on beside these queries."
+    others = Embeddings({group: members.take(kept[group]) for group, members in corpus.embeddings.items()})
     try:
-        rows = sampled_rows(Embeddings(kept), _MOST_FITTED, seed=settings.seed, whole_items=True).embeddings
+        rows = sampled_rows(others, _MOST_FITTED, seed=settings.seed, whole_items=True).embeddings
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the comparison has told them
             closer = closer_candidates()[name].fit_embeddings(rows)

@@ -63,7 +63,8 @@ def _runtime() -> str:
     """Return the JavaScript that draws Vega-Lite charts, in a scope of its own."""
     import vl_convert
 
-    bundle = vl_convert.javascript_bundle().replace("</script", "<\\/script").replace("<!--", "<\\!--")
+    bundle = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
+    bundle = bundle.replace("</script", "<\\/script").replace("<!--", "<\\!--")
     return f'(function(){{"use strict";{bundle}\n}})();'
 
 
