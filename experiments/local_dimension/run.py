@@ -1,4 +1,4 @@
-"""Ask files of pairs whether recall@1 follows the local dimension, and write the tables beside this file."""
+"""Ask files of pairs, or spaces trained on a number of worlds, whether recall@1 follows the local dimension."""
 
 import sys
 from pathlib import Path
@@ -8,6 +8,9 @@ from crossgap.reproduce import local_dimension
 HERE = Path(__file__).parent
 
 if __name__ == "__main__":
-    for path in map(Path, sys.argv[1:]):
-        table = local_dimension.run(pairs=path)
-        (HERE / f"{path.stem}.md").write_text(table.markdown(), encoding="utf-8")
+    for given in sys.argv[1:]:
+        if given.isdecimal():
+            name, table = "trained_spaces", local_dimension.run(trained=int(given))
+        else:
+            name, table = Path(given).stem, local_dimension.run(pairs=given)
+        (HERE / f"{name}.md").write_text(table.markdown(), encoding="utf-8")

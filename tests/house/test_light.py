@@ -10,7 +10,10 @@ import pytest
 LIMIT = 0.3
 HEAVY = {"numpy", "torch", "sklearn", "scipy", "pyarrow", "fsspec", "safetensors", "array_api_compat", "pandas"}
 HELP = ["-m", "crossgap", "--help"]
-COMMANDS = ("demo", "doctor", "measure", "explain", "close", "apply", "evaluate", "export", "train", "reproduce")
+COMMANDS = (
+    *("demo", "doctor", "measure", "report", "figures", "map", "compare", "explain"),
+    *("close", "apply", "evaluate", "export", "train", "reproduce"),
+)
 
 
 def _modules_after(code: str) -> set[str]:

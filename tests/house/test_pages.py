@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import crossgap
-from crossgap import close, losses, measure
+from crossgap import close, compare, losses, measure, topology
 from crossgap.train import CollapseAlarm, config
 from crossgap.train.loss_terms import LOSSES
 
@@ -96,10 +96,11 @@ def test_blocks_are_found(tmp_path):
 
 
 def test_every_quantity_stands_in_the_conventions():
-    functions = [name for name in measure.__all__ if not isinstance(getattr(measure, name), type)]
+    rooms = (measure, compare, topology)
+    functions = [name for room in rooms for name in room.__all__ if inspect.isfunction(getattr(room, name))]
     assert CONVENTIONS.exists(), (
         f"docs/conventions.md is missing; write it, with a line for each of the {len(functions)} functions of "
-        f"crossgap.measure."
+        f"crossgap.measure, crossgap.compare and crossgap.topology."
     )
     told = set(re.findall(r"`(\w+)[`(]", CONVENTIONS.read_text(encoding="utf-8")))
     missing = [name for name in functions if name not in told]

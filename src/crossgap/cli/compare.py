@@ -60,7 +60,7 @@ def compare(
     ] = 10_000,
     as_json: Json = False,
 ) -> None:
-    """Compare models: gap, dimension, topology, retrieval, paired differences, similarity of their spaces."""
+    """Compare models side by side, with paired differences and a gate."""
     from crossgap.data import Embeddings, read_groups
     from crossgap.report.models import check_gate, compare_models
     from crossgap.report.models.gate import parsed_gate

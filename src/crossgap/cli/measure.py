@@ -8,7 +8,7 @@ import typer
 from crossgap.cli.door import door
 from crossgap.cli.options import Groups, Json, Replicates, Seed, Sources
 from crossgap.cli.output import check_folder, check_page, check_replaceable, output_path, write_text
-from crossgap.cli.progress import few_threads, progress
+from crossgap.cli.progress import progress
 from crossgap.cli.text import chosen_groups, shell_words, show_report
 
 __all__ = ["measure"]
@@ -75,21 +75,20 @@ def measure(
         "--no-details": (no_details, False),
         "--everything": (everything, False),
     }
-    with few_threads(max(len(group) for group in embeddings.values())):
-        report = collect(
-            embeddings,
-            metrics=None if metrics is None else [name.strip() for name in metrics.split(",")],
-            replicates=replicates,
-            seed=seed,
-            precision=precision,
-            most_rows=most_rows,
-            inputs=[facts for facts in found.inputs if facts["group"] in names],
-            notes=notes,
-            command=f"crossgap measure {words}{_options(given)}",
-            details=details,
-            everything=everything,
-            progress=progress,
-        )
+    report = collect(
+        embeddings,
+        metrics=None if metrics is None else [name.strip() for name in metrics.split(",")],
+        replicates=replicates,
+        seed=seed,
+        precision=precision,
+        most_rows=most_rows,
+        inputs=[facts for facts in found.inputs if facts["group"] in names],
+        notes=notes,
+        command=f"crossgap measure {words}{_options(given)}",
+        details=details,
+        everything=everything,
+        progress=progress,
+    )
     text = report.to_json()
     if path is not None:
         write_text(path, text)

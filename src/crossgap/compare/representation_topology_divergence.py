@@ -77,7 +77,7 @@ def representation_topology_divergence(
 
     Notes
     -----
-    Cost: bars of 2 N + 1 points for N ``rows``, twice a batch: at 500 rows half a second to a second a direction, 200 MB.
+    Cost: bars of 2 N + 1 points for N ``rows``, twice a batch: about a second and 200 MB a direction at 500 rows.
     The graph is that of the paper, with the two copies of the items joined one way only and a point over the copy that
     has w. A shorter recipe sets the distances within that copy to 0 and joins the copies both ways, without the point;
     its bars of degree 1 are the same, at about twice the cost, but those of degree 2 are not. Distances below one

@@ -5,7 +5,7 @@ from typing import Any
 from crossgap.geometry.rows import Array, Rows, namespace
 from crossgap.measure.spectrum_values import spectrum_values
 
-__all__ = ["entropy_rank"]
+__all__ = ["entropy_rank", "entropy_rank_of"]
 
 
 def entropy_rank(
@@ -61,7 +61,11 @@ def entropy_rank(
     >>> round(float(entropy_rank(np.eye(3))), 6)
     2.0
     """
-    values = spectrum_values(x, spectrum=spectrum, centre=centre, weights=weights, check=check)
+    return entropy_rank_of(spectrum_values(x, spectrum=spectrum, centre=centre, weights=weights, check=check))
+
+
+def entropy_rank_of(values: Array) -> Array:
+    """Entropy rank of non-negative values (..., r) of any spectrum."""
     xp = namespace(values)
     shares = values / xp.sum(values, axis=-1)[..., None]
     return xp.exp(-xp.sum(shares * xp.log(xp.clip(shares, 1e-300, None)), axis=-1))

@@ -13,7 +13,7 @@ from crossgap.geometry.rows import Array, Rows, check_rows, check_same_dimension
 from crossgap.geometry.similarity import similarity_blocks
 from crossgap.measure.certainty import permutes_pairs
 
-__all__ = ["median_squared_distance", "mmd", "mmd_p_value"]
+__all__ = ["median_bandwidth", "median_squared_distance", "mmd", "mmd_p_value"]
 
 _SCALES = {"gaussian": (1.0,), "mixture": (0.25, 0.5, 1.0, 2.0, 4.0)}
 _EXACT_ROWS = 4096  # 8.4 million pairs, 64 MiB in float64
@@ -240,14 +240,26 @@ def _sharpnesses(x: Rows, y: Rows, kernel: str, bandwidth: float | None, seed: i
     if kernel not in _SCALES:
         raise ValueError(f"kernel must be 'gaussian' or 'mixture', but it is {kernel!r}; choose one of them.")
     if bandwidth is None:
-        bandwidth = float(median_squared_distance(x, y, seed=seed, check=check))
-        if not bandwidth > 1e-7:
-            raise DegenerateError("most rows of x and y coincide, so the median distance is 0; give a bandwidth.")
+        bandwidth = median_bandwidth(x, y, seed=seed, check=check)
     elif not 0 < bandwidth < float("inf"):
         raise ValueError(f"bandwidth must be a finite number above 0, but it is {bandwidth}; None takes the median.")
     elif check:
         _check_all(x, y)
     return tuple(1.0 / (scale * bandwidth) for scale in _SCALES[kernel])
+
+
+def median_bandwidth(x: Rows, y: Rows, *, seed: int = 0, check: bool = True) -> float:
+    """Bandwidth that ``mmd`` takes where it is given none.
+
+    Raises
+    ------
+    DegenerateError
+        If most rows coincide, so that the median distance is 0.
+    """
+    bandwidth = float(median_squared_distance(x, y, seed=seed, check=check))
+    if not bandwidth > 1e-7:
+        raise DegenerateError("most rows of x and y coincide, so the median distance is 0; give a bandwidth.")
+    return bandwidth
 
 
 def _check_all(x: Rows, y: Rows) -> None:

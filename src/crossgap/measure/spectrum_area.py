@@ -19,7 +19,7 @@ from crossgap.geometry.rows import (
 )
 from crossgap.measure.spectrum_values import spectrum_values
 
-__all__ = ["joint_spectrum_area", "spectrum_area"]
+__all__ = ["joint_spectrum_area", "spectrum_area", "spectrum_area_of"]
 
 
 def spectrum_area(
@@ -185,13 +185,27 @@ class _Pooled:
 
 
 def _area(x: Rows, kind: str, weights: Any, check: bool) -> Array:
-    n, d = check_rows(x, "x")
-    r = min(n - 1, d)
-    if r < 2:
-        raise DegenerateError(f"x must span at least two dimensions for a curve, but it has shape {(n, d)}; give more.")
-    spectrum = "covariance" if kind == "variance" else "singular"
-    values = spectrum_values(x, spectrum=spectrum, weights=weights, check=check)[..., :r]
+    n, _ = check_rows(x, "x")
+    return spectrum_area_of(spectrum_values(x, weights=weights, check=check), n, kind=kind)
+
+
+def spectrum_area_of(values: Array, n: int, *, kind: str = "spectrum") -> Array:
+    """Area under the curve of the variances (..., min(n, d)) that ``spectrum_values`` gives of n rows.
+
+    Raises
+    ------
+    DegenerateError
+        If the rows cannot span two dimensions.
+    """
     xp = namespace(values)
+    r = min(n - 1, values.shape[-1])
+    if r < 2:
+        raise DegenerateError(
+            f"x must span at least two dimensions for a curve, but its {n} rows span at most {r}; give more."
+        )
+    values = values[..., :r]
+    if kind != "variance":
+        values = xp.sqrt(xp.clip(values, 1e-300, None))  # singular values, but for one factor
     if kind == "spectrum":
         curve = values / values[..., :1]
     else:

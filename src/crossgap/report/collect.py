@@ -22,9 +22,20 @@ from crossgap.geometry.rows import check_lengths, check_rows
 from crossgap.measure.certainty import LEAST_ITEMS, as_numbers, bounds
 from crossgap.report.gap_report import GapReport
 from crossgap.report.mixed_search import MIXED_SEARCH, mixed_search
-from crossgap.report.quantities import DIRECTED, GROUP, INDEPENDENT, MATCHES, PAIRS, QUANTITIES, RANKS, Quantity
+from crossgap.report.quantities import (
+    DIRECTED,
+    GROUP,
+    INDEPENDENT,
+    MATCHES,
+    PAIRS,
+    QUANTITIES,
+    RANKS,
+    SPECTRUM,
+    Quantity,
+)
 from crossgap.report.score_bands import SCORE_BANDS, cosine_bands, score_bands
 from crossgap.report.selection import Selection, Settings
+from crossgap.report.side_by_side import SCIKIT_LEARN, Step, side_by_side, workers_and_threads
 from crossgap.report.topology import TOPOLOGY, Shape, topology_measurements
 from crossgap.results import Measurement
 
@@ -93,10 +104,13 @@ def collect(
         _check_group(group.vectors, name)
     aside: dict[str, list[Any]] | None = {"score_cuts": [], "topology": []} if details else None
     measurements: list[Measurement] = []
-    steps = _steps(embeddings, metrics, settings, measurements, aside, everything)
-    for number, (_, measured) in enumerate(steps if progress is None else progress(steps, lambda step: step[0])):
-        measurements += measured()
-        steps[number] = ("", list)  # lets go of what only this step needed
+    with workers_and_threads(embeddings) as workers:
+        planned = _steps(embeddings, metrics, settings, aside, everything, ahead=workers > 1)
+        with side_by_side(planned, workers) as steps:
+            planned.clear()
+            for number, step in enumerate(steps if progress is None else progress(steps, lambda step: step.label)):
+                measurements += step.call()
+                steps[number] = Step("", list, "")  # lets go of what only this step needed
     _refuse_metrics_without_value(metrics, measurements)
     return GapReport(
         version=__version__,
@@ -139,51 +153,79 @@ def _steps(
     embeddings: Embeddings,
     metrics: Sequence[str] | None,
     settings: Settings,
-    measurements: Sequence[Measurement],
     aside: Mapping[str, list[Any]] | None,
     everything: bool,
-) -> list[tuple[str, Callable[[], Iterable[Measurement]]]]:
-    """List what is to be measured: a label and a call for each."""
+    *,
+    ahead: bool,
+) -> list[Step]:
+    """List what is to be measured; with ``ahead`` what several lanes look at is computed now."""
     wanted = _wanted(metrics)
-    steps: list[tuple[str, Callable[[], Iterable[Measurement]]]] = []
+    steps: list[Step] = []
+
+    def add(label: str, call: Callable[[], Iterable[Measurement]], lane: str | None = None) -> None:
+        steps.append(Step(label, partial(_only, call, wanted), f"{len(steps)}" if lane is None else lane))
+
     singles = [(name, name) for name in embeddings]
     for names in [*singles, *itertools.combinations(embeddings, 2)]:
         whole = Selection(embeddings=embeddings, names=names, settings=settings)
         sampled = replace(whole, most_rows=settings.most_rows)
         for name, quantity in QUANTITIES.items():
-            if name in wanted and (quantity.takes == GROUP) == (names in singles):
-                steps.append((name, _step(quantity, sampled if quantity.all_pairs else whole)))
+            if name in wanted and (quantity.takes in (GROUP, SPECTRUM)) == (names in singles):
+                add(name, _step(quantity, sampled if quantity.all_pairs else whole), _lane(quantity, names))
         if "cosine_quantiles" in wanted:
-            steps.append(("cosine_quantiles", partial(cosine_bands, sampled)))
+            add("cosine_quantiles", partial(cosine_bands, sampled))
         if aside is not None or (names not in singles and not wanted.isdisjoint(TOPOLOGY)):
             shape = Shape(whole=embeddings.select(whole.measured), settings=settings)
             if names not in singles:
-                steps.append(("topology", partial(topology_measurements, shape)))
+                add("topology", partial(topology_measurements, shape), SCIKIT_LEARN)
             if aside is not None and (names not in singles or len(embeddings) == 1):
-                steps.append(("topology", partial(_keep_topology, shape, aside["topology"], everything)))
+                aside["topology"].append({})
+                add("topology", partial(_keep_topology, shape, aside["topology"][-1], everything), SCIKIT_LEARN)
         if names not in singles and not wanted.isdisjoint(SCORE_BANDS[1:]):
             for way in (sampled, sampled.reversed):
-                steps.append(("score bands", partial(score_bands, way)))
+                kept: dict[str, Any] | None = None
                 if aside is not None:
-                    steps.append(("score cuts", partial(_keep_cuts, way, measurements, aside["score_cuts"])))
+                    kept = {}
+                    aside["score_cuts"].append(kept)
+                add("score bands", partial(_bands_and_cuts, way, wanted, kept), f"scores {way.names}")
+        if ahead:
+            _prepare(whole, sampled)
     if len(embeddings) > 1 and not wanted.isdisjoint(MIXED_SEARCH):
-        steps += [("mixed search", partial(mixed_search, embeddings, name, settings)) for name in embeddings]
-    return [(label, partial(_only, step, wanted)) for label, step in steps]
+        for name in embeddings:
+            add("mixed search", partial(mixed_search, embeddings, name, settings))
+    return steps
 
 
-def _keep_cuts(chosen: Selection, measurements: Sequence[Measurement], kept: list[Any]) -> tuple[Measurement, ...]:
-    """Count the scored pairs for a page, while they are there."""
-    from crossgap.report.details.score_cuts import score_cuts
+def _lane(quantity: Quantity, names: tuple[str, str]) -> str | None:
+    """Return where a quantity is measured after others with which it shares a computation; None where it has none."""
+    if quantity.name == "linear_separability":
+        return SCIKIT_LEARN
+    shared = "bandwidth" if quantity.bandwidth else quantity.takes if quantity.takes in (RANKS, SPECTRUM) else None
+    return None if shared is None else f"{shared} {names}"
 
-    kept.append(score_cuts(chosen, measurements))
-    return ()
+
+def _prepare(*selections: Selection) -> None:
+    """Compute what steps in several lanes look at."""
+    for chosen in selections:
+        for way in (chosen, chosen.reversed):
+            _ = way.groups, way.codes, way.counts, way.one_row_an_item, way.codes.reason is None and way.pairs
 
 
-def _keep_topology(shape: Shape, kept: list[Any], loops: bool) -> tuple[Measurement, ...]:
+def _bands_and_cuts(chosen: Selection, wanted: set[str], kept: dict[str, Any] | None) -> list[Measurement]:
+    """Measure the score bands; for a page also count the scored pairs, while they are there."""
+    measurements = _only(partial(score_bands, chosen), wanted)
+    if kept is not None:
+        from crossgap.report.details.score_cuts import score_cuts
+
+        kept.update(score_cuts(chosen, measurements))
+    return measurements
+
+
+def _keep_topology(shape: Shape, kept: dict[str, Any], loops: bool) -> tuple[Measurement, ...]:
     """Describe trees and clusters for a page, while they are there."""
     from crossgap.report.details.topology import topology
 
-    kept.append(topology(shape, loops=loops))
+    kept.update(topology(shape, loops=loops))
     return ()
 
 
@@ -219,7 +261,7 @@ def _measured(quantity: Quantity, chosen: Selection, options: Mapping[str, Any])
     codes = chosen.codes
     if codes.reason is not None and (quantity.needs_pairs or quantity.takes in (PAIRS, RANKS)):
         return _skipped(quantity, chosen, options, f"needs pairs: {codes.reason}")
-    rows = tuple(chosen.groups[name].vectors for name in chosen.measured)
+    rows = own = tuple(chosen.groups[name].vectors for name in chosen.measured)
     keywords: dict[str, Any] = {}
     facts: dict[str, Any] = {}
     weights: Any = None
@@ -230,7 +272,7 @@ def _measured(quantity: Quantity, chosen: Selection, options: Mapping[str, Any])
             rows = (chosen.pairs.x, chosen.pairs.y)
             facts = {"pair_count": len(chosen.pairs)}
         keywords = {"paired": codes.reason is None}
-    elif quantity.takes == GROUP:
+    elif quantity.takes in (GROUP, SPECTRUM):
         weights = chosen.weights(codes.x)
     elif quantity.takes == PAIRS:
         rows = (chosen.pairs.x, chosen.pairs.y)
@@ -251,6 +293,11 @@ def _measured(quantity: Quantity, chosen: Selection, options: Mapping[str, Any])
     else:
         keywords = {"x_items": codes.x, "y_items": codes.y} if quantity.takes == MATCHES else {}
         weights = None if chosen.counts is None else (chosen.weights(codes.x), chosen.weights(codes.y))
+    if quantity.bandwidth and rows[0] is own[0] and rows[1] is own[1]:  # pairs in another order would draw others
+        try:
+            keywords["bandwidth"] = chosen.bandwidth
+        except DegenerateError as error:
+            return _skipped(quantity, chosen, options, str(error))
     return _value(quantity, chosen, rows, options, keywords, weights, facts)
 
 
@@ -268,6 +315,8 @@ def _value(
     function = quantity.function
     if quantity.takes == RANKS:
         function, rows = getattr(chosen.both_ranks[0], quantity.name), ()
+    elif quantity.takes == SPECTRUM:
+        function, rows = partial(_of_spectrum, quantity, chosen), ()
     values = None
     if quantity.weighted and weights is not None:
         try:
@@ -287,6 +336,11 @@ def _value(
     return Measurement(
         name=quantity.name, groups=chosen.measured, value=value, interval=found, options=shown, replicates=drawn
     )
+
+
+def _of_spectrum(quantity: Quantity, chosen: Selection, *, weights: Any = None, **options: Any) -> Any:
+    values = chosen.spectrum if weights is None else chosen.drawn_spectra
+    return quantity.of_spectrum(values, len(chosen.groups[chosen.names[0]]), **options)
 
 
 def _bounds(quantity: Quantity, chosen: Selection, values: np.ndarray) -> tuple[float, float] | None:

@@ -9,10 +9,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from crossgap import measure
+from crossgap.measure.effective_dimension import components_for_share
+from crossgap.measure.entropy_rank import entropy_rank_of
+from crossgap.measure.participation_ratio import participation_ratio_of
+from crossgap.measure.spectrum_area import spectrum_area_of
 
 __all__ = ["QUANTITIES", "Quantity"]
 
 GROUP = "one group"  # f(x)
+SPECTRUM = "the spectrum of one group"  # of_spectrum(values, n), computed once for all of these
 GROUPS = "two groups"  # f(x, y), any sizes
 MATCHES = "two groups and which rows match"  # f(x, y, x_items=, y_items=)
 PAIRS = "pairs"  # f(x, y), row by row
@@ -37,6 +42,8 @@ class Quantity:
     dimension: bool = False  # at most the rank of the rows
     all_pairs_of_pairs: bool = False  # takes the pairs' items, so that pairs of one item are no wrong answers
     floor: Callable[..., Any] | None = None  # f(x, y, x_items=, y_items=): what samples of one distribution reach
+    of_spectrum: Callable[..., Any] | None = None  # f(values, n): what the function does with ``spectrum_values``
+    bandwidth: bool = False  # takes the bandwidth of a kernel, which all of these share
     by_default: bool = True
     variants: tuple[Mapping[str, Any], ...] = field(default=({},))
 
@@ -72,8 +79,10 @@ QUANTITIES = _table(
         share=True,
         variants=({"C": 1.0}, {"C": 100.0}),
     ),
-    Quantity(function=measure.mmd, takes=GROUPS, all_pairs=True, seeded=True),
-    Quantity(function=measure.mmd_p_value, takes=INDEPENDENT, all_pairs=True, seeded=True, weighted=False),
+    Quantity(function=measure.mmd, takes=GROUPS, all_pairs=True, seeded=True, bandwidth=True),
+    Quantity(
+        function=measure.mmd_p_value, takes=INDEPENDENT, all_pairs=True, seeded=True, weighted=False, bandwidth=True
+    ),
     Quantity(function=measure.energy_distance, takes=GROUPS, all_pairs=True),
     Quantity(function=measure.frechet_mean_part, takes=GROUPS, lowest=0),
     Quantity(function=measure.frechet_covariance_part, takes=GROUPS, lowest=0),
@@ -105,14 +114,27 @@ QUANTITIES = _table(
     Quantity(function=measure.resultant_length, takes=GROUP, lowest=0, highest=1),
     Quantity(
         function=measure.effective_dimension,
-        takes=GROUP,
+        takes=SPECTRUM,
+        of_spectrum=lambda values, n, quantile: components_for_share(values, quantile),
         dimension=True,
         lowest=1,
         variants=tuple({"quantile": share} for share in (0.9, 0.95, 0.99)),
     ),
-    Quantity(function=measure.participation_ratio, takes=GROUP, dimension=True, lowest=1),
-    Quantity(function=measure.entropy_rank, takes=GROUP, dimension=True, lowest=1),
-    Quantity(function=measure.spectrum_area, takes=GROUP, lowest=0, highest=1),
+    Quantity(
+        function=measure.participation_ratio,
+        takes=SPECTRUM,
+        of_spectrum=lambda values, n: participation_ratio_of(values),
+        dimension=True,
+        lowest=1,
+    ),
+    Quantity(
+        function=measure.entropy_rank,
+        takes=SPECTRUM,
+        of_spectrum=lambda values, n: entropy_rank_of(values),
+        dimension=True,
+        lowest=1,
+    ),
+    Quantity(function=measure.spectrum_area, takes=SPECTRUM, of_spectrum=spectrum_area_of, lowest=0, highest=1),
     Quantity(function=measure.two_nn_dimension, takes=GROUP, lowest=0, all_pairs=True, by_default=False),
     Quantity(
         function=measure.levina_bickel_dimension,

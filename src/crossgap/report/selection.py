@@ -10,6 +10,8 @@ from crossgap import measure
 from crossgap.data.embeddings import Embeddings
 from crossgap.errors import DegenerateError
 from crossgap.measure.certainty import plain_and_drawn
+from crossgap.measure.mmd import median_bandwidth
+from crossgap.measure.spectrum_values import spectrum_values
 
 __all__ = ["SEARCHED", "Selection", "Settings", "item_counts"]
 
@@ -101,6 +103,40 @@ class Selection:
     def measured(self) -> tuple[str, ...]:
         """The names of the groups, a single one once."""
         return tuple(dict.fromkeys(self.names))
+
+    @cached_property
+    def spectrum(self) -> Any:
+        """Variances of the first group along its principal directions, (min(n, d),).
+
+        Raises
+        ------
+        DegenerateError
+            If all rows have one direction.
+        """
+        return spectrum_values(self.groups[self.names[0]].vectors)
+
+    @cached_property
+    def drawn_spectra(self) -> Any:
+        """The same under the counts of the rows, each once in the first row: (1 + replicates, min(n, d)).
+
+        Raises
+        ------
+        DegenerateError
+            If all rows have one direction, also in one replicate.
+        """
+        return spectrum_values(self.groups[self.names[0]].vectors, weights=self.weights(self.codes.x))
+
+    @cached_property
+    def bandwidth(self) -> float:
+        """The bandwidth of a kernel over both groups.
+
+        Raises
+        ------
+        DegenerateError
+            If most rows coincide.
+        """
+        x, y = (self.groups[name].vectors for name in self.names)
+        return median_bandwidth(x, y, seed=self.settings.seed)
 
     @cached_property
     def reversed(self) -> "Selection":

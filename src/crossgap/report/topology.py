@@ -15,7 +15,7 @@ from crossgap.geometry.rows import Rows, materialise
 from crossgap.report.selection import Settings
 from crossgap.results import Measurement
 
-__all__ = ["MOST_ROWS", "TOPOLOGY", "Shape", "topology_measurements"]
+__all__ = ["MOST_ROWS", "TOPOLOGY", "Shape", "Tree", "topology_measurements"]
 
 MOST_ROWS = 1_000  # of a group
 _OF_TREES = ("cross_edge_share", "friedman_rafsky_z_score", "longest_merge_ratio")

@@ -11,9 +11,11 @@ from crossgap import measure, topology
 from crossgap.data.embeddings import Embeddings
 from crossgap.errors import DegenerateError
 from crossgap.geometry.rows import materialise
+from crossgap.reproduce.local_spaces import Answers, space_answers
 from crossgap.reproduce.local_worlds import local_world
 from crossgap.reproduce.stored_pairs import stored_pairs
 from crossgap.reproduce.table import Ordering, Progress, Reference, Row, Table, check_counts, ordering
+from crossgap.reproduce.trained_spaces import PAIRS, SPACES, trained_spaces
 from crossgap.topology import DIMENSIONS, DimensionAndRetrieval, LocalDimensions
 
 __all__ = ["run"]
@@ -31,13 +33,29 @@ _SOURCES = {
         "it, the partial one is 0 within 3 standard errors of chance, each 1 / sqrt((clusters - 3) worlds)."
     ),
 }
-_COLUMNS = ("clusters", "recovered", "spearman", "spearman_p", "partial", "partial_p", "random_subsets")
+_COLUMNS = (
+    "worlds",
+    "clusters",
+    "recovered",
+    "spearman",
+    "spearman_p",
+    "spearman_found",
+    "partial",
+    "partial_p",
+    "partial_found",
+    "random_subsets",
+    "recall_at_1",
+    "dimension_spread",
+)
 _HEADINGS = {
     "clusters": "clusters",
     "spearman": "Spearman",
     "spearman_p": "p",
+    "spearman_found": "p < 0.05",
     "partial_p": "partial p",
+    "partial_found": "partial p < 0.05",
     "random_subsets": "random subsets",
+    "dimension_spread": "spread",
 }
 _MAIN = DIMENSIONS[0]
 _WITH_SIZE = "participation_ratio"  # a dimension that sees the size of clusters
@@ -62,6 +80,7 @@ def run(
     permutations: int = 2000,
     reduction: str = "linear",
     gallery: str = "all",
+    trained: int = 0,
 ) -> Table:
     """Correlate local dimension and recall@1 over clusters, in made-up worlds with a known answer and in stored pairs.
 
@@ -69,7 +88,11 @@ def run(
     "partial" the same with the cluster's log size and mean cosine held fixed, p by permutation. In the worlds the
     answer is known: "recovered" is the correlation of true and estimated dimension. For stored pairs clusters are those
     of both modalities together, or of one with partners in the same cluster; "random subsets" is the correlation over
-    subsets of the clusters' sizes drawn from all rows. The notes hold the answers in words.
+    subsets of the clusters' sizes drawn from all rows. With ``trained`` the four losses of ``loss_ablation`` are asked
+    in place of stored pairs, on pairs like those of training and on others: numbers are means over worlds, "p < 0.05"
+    is the share of worlds that show it, and "spread" the standard deviation of the dimension over clusters as a share
+    of its mean. Nothing is planted there: the latent vectors are Gaussian, clusters are parts of one cloud, and the
+    answer is about what a loss does to such a cloud. The notes hold the answers in words.
 
     Parameters
     ----------
@@ -93,15 +116,17 @@ def run(
         "linear" or "umap": where clusters are looked for.
     gallery
         "all" or "cluster": what a row of a cluster searches, all of the other modality or its cluster's partners.
+    trained
+        Worlds on which the four losses are trained and asked, in place of stored pairs; 0 for none.
 
     Returns
     -------
-    Rows for the worlds (true and found clusters), then for the stored pairs.
+    Rows for the worlds (true and found clusters), then for the stored pairs or the trained spaces.
 
     Raises
     ------
     ValueError
-        If an option is out of range, or a file is missing at the full scale.
+        If an option is out of range, a file is missing at the full scale, or ``trained`` meets pairs or that scale.
     DegenerateError
         If nothing pairs.
     MissingExtraError
@@ -109,10 +134,10 @@ def run(
 
     Notes
     -----
-    Cost: a second a world, and some 20 s for 1,000 pairs. A way to cluster that leaves fewer than five clusters with
-    both numbers is left out, and the notes say so. Claims are judged by ``spectrum_area``, over clusters of both
-    modalities together; all other rows are there to see how far the answer turns on such choices, and at 24 of them one
-    p below 0.05 comes by chance.
+    Cost: a second a world, some 20 s for 1,000 pairs, and as much for each world of ``trained``. A way to cluster that
+    leaves fewer than five clusters with both numbers is left out, and the notes say so. Claims are judged by
+    ``spectrum_area``, over clusters of both modalities together; all other rows are there to see how far the answer
+    turns on such choices, and at 24 of them one p below 0.05 comes by chance.
 
     References
     ----------
@@ -125,20 +150,35 @@ def run(
     for name, value, known in (("reduction", reduction, ("linear", "umap")), ("gallery", gallery, ("all", "cluster"))):
         if value not in known:
             raise ValueError(f"{name} must be {known[0]!r} or {known[1]!r}, but it is {value!r}; choose one.")
-    data, found = stored_pairs(pairs, scale=scale, x=x, y=y)
-    told = _Told(progress, 2 * worlds + len(_OVER))
+    if trained and scale not in ("small", "full"):
+        raise ValueError(f"scale must be 'small' or 'full', but it is {scale!r}; choose one.")
+    if trained < 0:
+        raise ValueError(f"trained must be at least 0, but it is {trained}; give the number of worlds to train on.")
+    if trained and (scale == "full" or (pairs, x, y) != (None, None, None)):
+        raise ValueError("trained takes the place of stored pairs at the small scale; leave out pairs, x, y and scale.")
     options = _Options(seed, subsets, permutations, reduction, gallery)
+    data, found = (
+        stored_pairs(pairs, scale=scale, x=x, y=y) if not trained else (f"four losses on {trained} worlds", None)
+    )
+    told = _Told(progress, 2 * worlds + (SPACES * trained if found is None else len(_OVER)))
     made = [row for driver in _DRIVERS for row in _world_rows(driver, worlds, options, told)]
-    stored, reasons, paths = _stored_rows(data, found, options, told)
+    if found is None:
+        about, count = {"trained": trained}, PAIRS
+        spaces = trained_spaces(worlds=trained, seed=seed)
+        answers = space_answers(spaces, source=_PAPER, step=told.step, **vars(options))
+    else:
+        about, count = {"groups": list(found)}, len(found.pairs(*found))
+        answers = _stored(data, found, options, told)
+    rows = (*made, *answers.rows)
     table = Table(
         name="local_dimension",
-        title=f"Local dimension and retrieval: {worlds} worlds of each kind; {data}, {len(found.pairs(*found))} pairs",
-        columns=_COLUMNS,
-        rows=(*made, *(_row(data, asked) for asked in stored)),
+        title=f"Local dimension and retrieval: {worlds} worlds of each kind; {data}, {count} pairs",
+        columns=tuple(column for column in _COLUMNS if any(column in row.measured for row in rows)),
+        rows=rows,
         sources=_SOURCES,
-        orderings=(*_world_orderings(made, worlds), *_stored_orderings(data, stored)),
-        settings={"scale": scale, "data": data, "groups": list(found), "worlds": worlds, **vars(options)},
-        notes=(*paths, *_answers(data, stored), *reasons, _overall(data, found)),
+        orderings=(*_world_orderings(made, worlds), *answers.orderings),
+        settings={"scale": scale, "data": data, **about, "worlds": worlds, **vars(options)},
+        notes=answers.notes,
         headings=_HEADINGS,
     )
     if output is not None:
@@ -262,10 +302,8 @@ def _world_orderings(rows: Sequence[Row], worlds: int) -> Iterator[Ordering]:
 # stored pairs
 
 
-def _stored_rows(
-    data: str, found: Embeddings, options: _Options, told: _Told
-) -> tuple[list[_Asked], list[str], list[str]]:
-    """Ask in every way; return what came of it, why some ways have no answer, and how clusters were found."""
+def _stored(data: str, found: Embeddings, options: _Options, told: _Told) -> Answers:
+    """Ask in every way, and say also why some ways have no answer, and how clusters were found."""
     names = list(found)
     items = [found.row_items[name] for name in names]
     a, b = (_in_memory(found[name].vectors) for name in names)
@@ -278,7 +316,11 @@ def _stored_rows(
         except DegenerateError as error:
             reasons.append(f"left out: clusters of {_spelled(over)}: {error}")
         told.step(f"{data}, clusters of {_spelled(over)}")
-    return asked, reasons, paths
+    return Answers(
+        rows=tuple(_row(data, one) for one in asked),
+        orderings=tuple(_stored_orderings(data, asked)),
+        notes=(*paths, *_answers(data, asked), *reasons, _overall(data, found)),
+    )
 
 
 def _labels(

@@ -9,15 +9,12 @@ import numpy as np
 from crossgap import measure, topology
 from crossgap.data.embeddings import Embeddings
 from crossgap.data.read import read
-from crossgap.data.synthetic import two_cone_pairs
 from crossgap.errors import DegenerateError
 from crossgap.reproduce.table import Ordering, Progress, Row, Table, check_counts, lower, ordering
+from crossgap.reproduce.trained_spaces import DIMENSION, LIKE, UNLIKE, trained_spaces
 
 __all__ = ["run"]
 
-_DIMENSION = 64
-_TRAINING, _TEST = 2000, 1000
-_IN, _OUT = "like training", "unlike training"
 _MOST_ROWS = 2000  # of a group of a given file
 _COLUMNS = (
     "centroid_distance",
@@ -115,7 +112,7 @@ def run(
     if (clip is None) != (cloob is None) or (scale == "full" and clip is None):
         raise ValueError("clip and cloob must both be files; write --set clip=FILE --set cloob=FILE.")
     if clip is None or cloob is None:
-        data = f"linear heads on {worlds} synthetic worlds, d = {_DIMENSION}"
+        data = f"linear heads on {worlds} synthetic worlds, d = {DIMENSION}"
         measured = _trained(worlds, heads, seed, progress)
     else:
         data = f"{os.path.basename(os.fspath(clip))} and {os.path.basename(os.fspath(cloob))}"
@@ -142,38 +139,11 @@ Measured = dict[tuple[str, str], dict[str, tuple[float, ...]]]
 
 
 def _trained(worlds: int, heads: int, seed: int, progress: Progress | None) -> Measured:
-    """Train the four losses, and measure each on unseen pairs of both kinds."""
-    from crossgap.reproduce.linear_heads import World, trained_rows
-    from crossgap.reproduce.loss_ablation import LOSSES
-
+    """Measure the spaces of the four losses, on unseen pairs of both kinds."""
     found: Measured = {}
-    runs = trained_rows(
-        [World(**parts) for parts in _worlds(worlds, seed)],
-        LOSSES,
-        dimensions=(_DIMENSION,),
-        heads=heads,
-        seed=seed,
-        progress=progress,
-    )
-    for trained in runs:
-        for pairs, rows in ((_IN, slice(None, _TEST)), (_OUT, slice(_TEST, None))):
-            quantities = _quantities(trained.x[rows].double().numpy(), trained.y[rows].double().numpy(), seed)
-            _gather(found.setdefault((_short(trained.loss), pairs), {}), quantities)
+    for space in trained_spaces(worlds=worlds, heads=heads, seed=seed, progress=progress):
+        _gather(found.setdefault((space.loss, space.pairs), {}), _quantities(space.x, space.y, seed))
     return found
-
-
-def _short(loss: str) -> str:
-    return {"InfoNCE": "CLIP"}.get(loss, loss)
-
-
-def _worlds(count: int, seed: int) -> Iterator[dict[str, Any]]:
-    import torch
-
-    train, test = slice(None, _TRAINING), slice(_TRAINING, None)
-    for number in range(count):
-        drawn = two_cone_pairs(_TRAINING + 2 * _TEST, seed=seed + number, unlike=_TEST)
-        x, y = map(torch.from_numpy, drawn)
-        yield {"x": x[train], "y": y[train], "x_test": x[test], "y_test": y[test]}
 
 
 def _given(
@@ -189,8 +159,8 @@ def _given(
         if a is None or b is None:
             raise DegenerateError(f"{os.fspath(file)} must hold two groups, but it has one; give a file with two.")
         pairs = embeddings.select([a, b]).sample_items(_MOST_ROWS, seed=seed).pairs(a, b)
-        rows = [np.asarray(side[0 : side.shape[0]], dtype=np.float64) for side in (pairs.x, pairs.y)]
-        _gather(found.setdefault((label, os.path.basename(os.fspath(file))), {}), _quantities(*rows, seed))
+        rows_x, rows_y = (np.asarray(side[0 : side.shape[0]], dtype=np.float64) for side in (pairs.x, pairs.y))
+        _gather(found.setdefault((label, os.path.basename(os.fspath(file))), {}), _quantities(rows_x, rows_y, seed))
         if progress is not None:
             progress(number, len(files), label)
     return found
@@ -260,11 +230,11 @@ def _orderings(rows: Mapping[Any, Row]) -> Iterator[Ordering]:
     )
     yield lower("CLOOB's clusters are less pure in modality", _PAPER, both("cluster_purity", swap=True))
     yield lower("CLOOB's spanning tree joins the modalities more often", _PAPER, both("cross_edge_share"))
-    if _IN in places and _OUT in places:
+    if LIKE in places and UNLIKE in places:
         falls = {
             name: clip.middle("linear_separability") - cloob.middle("linear_separability")
             for name, (clip, cloob) in places.items()
         }
         yield ordering(
-            "CLOOB lowers separability more on pairs like those of training", _PAPER, falls[_IN] > falls[_OUT], falls
+            "CLOOB lowers separability more on pairs like those of training", _PAPER, falls[LIKE] > falls[UNLIKE], falls
         )

@@ -2,10 +2,8 @@
 
 import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
+from functools import cache, partial
 from typing import Any
-
-from threadpoolctl import threadpool_limits
 
 from crossgap.data.embeddings import Embeddings
 from crossgap.report.details.closers import closers
@@ -18,10 +16,13 @@ from crossgap.report.details.ranking_examples import ranking_examples
 from crossgap.report.details.sampled_rows import sampled_rows
 from crossgap.report.details.spectra import spectrum
 from crossgap.report.selection import Settings
+from crossgap.report.side_by_side import SCIKIT_LEARN, Step, side_by_side, workers_and_threads
 
 __all__ = ["collect_details"]
 
 _MOST_PAIRS = 10  # of groups, for what is told of every two
+_MOST_ROWS, _MOST_ROWS_WIDE = 5_000, 1_000  # of a group, for its components
+_WIDE = 1_024  # dimensions above which the components of many rows cost too much
 Progress = Callable[[Sequence[Any], Callable[[Any], str]], Iterable[Any]]
 
 
@@ -67,47 +68,40 @@ def collect_details(
     }
     for kind, entries in (measured or {}).items():
         found[kind] = list(entries)
-    steps = _steps(embeddings, settings, found, everything=everything)
-    with threadpool_limits(limits=1, user_api="blas"):  # samples are small: threads would wait for each other
-        for kind, made in steps if progress is None else progress(steps, lambda step: step[0].replace("_", " ")):
-            found[kind] += made()
+    planned = _steps(embeddings, settings, everything=everything)
+    with workers_and_threads(embeddings, small=True) as workers, side_by_side(planned, workers) as steps:
+        for step in steps if progress is None else progress(steps, lambda step: step.label):
+            for kind, entries in step.call().items():
+                found[kind] += entries
     return found
 
 
-def _steps(
-    embeddings: Embeddings, settings: Settings, found: Mapping[str, list[dict[str, Any]]], *, everything: bool
-) -> list[tuple[str, Callable[[], list[dict[str, Any]]]]]:
-    def ranked() -> list[dict[str, Any]]:
-        return ranking_examples(embeddings, settings, found["closers"][0])
-
-    steps: list[tuple[str, Callable[[], list[dict[str, Any]]]]] = [
-        ("health", partial(health, embeddings, seed=settings.seed)),
-        ("closers", lambda: [closers(embeddings, settings)]),
-        ("ranking_examples", ranked),
-        ("spectra", partial(_shapes, embeddings, settings, found)),
-        ("maps", partial(linear_maps, embeddings, settings)),
-        ("explanation", partial(explanation, embeddings, settings)),
+def _steps(embeddings: Embeddings, settings: Settings, *, everything: bool) -> list[Step]:
+    compared = cache(partial(closers, embeddings, settings))
+    steps = [
+        Step("health", lambda: {"health": health(embeddings, seed=settings.seed)}, "health"),
+        Step("closers", lambda: {"closers": [compared()]}, SCIKIT_LEARN),
+        Step(
+            "ranking examples",
+            lambda: {"ranking_examples": ranking_examples(embeddings, settings, compared())},
+            SCIKIT_LEARN,
+        ),
+        Step("spectra", partial(_shapes, embeddings, settings), "spectra"),
+        Step("maps", lambda: {"maps": linear_maps(embeddings, settings)}, "maps"),
+        Step("explanation", lambda: {"explanation": explanation(embeddings, settings)}, "explanation"),
     ]
     if everything:
-        steps.append(("maps", partial(umap_maps, embeddings, settings)))
+        steps.append(Step("maps", lambda: {"maps": umap_maps(embeddings, settings)}, SCIKIT_LEARN))
     return steps
 
 
-def _shapes(
-    embeddings: Embeddings, settings: Settings, found: Mapping[str, list[dict[str, Any]]]
-) -> list[dict[str, Any]]:
-    """Return the spectra, and add where the gaps lie: both come from the same components."""
+def _shapes(embeddings: Embeddings, settings: Settings) -> dict[str, list[dict[str, Any]]]:
+    """Return the spectra and where the gaps lie: both come from the same components."""
     most = _MOST_ROWS if embeddings.dimension <= _WIDE else _MOST_ROWS_WIDE
     axes = PrincipalAxes(sampled_rows(embeddings, most, seed=settings.seed))
     pairs = list(itertools.combinations(embeddings, 2))
-    found["gap_location"].extend(gap_location(x, y, axes) for x, y in pairs[:_MOST_PAIRS])
+    located = [gap_location(x, y, axes) for x, y in pairs[:_MOST_PAIRS]]
     if not pairs:
         names = list(embeddings)
-        found["gap_location"].append(
-            {"groups": names, "reason": f"a gap needs two groups, but there is one, {names[0]}"}
-        )
-    return [spectrum(name, axes) for name in embeddings]
-
-
-_MOST_ROWS, _MOST_ROWS_WIDE = 5_000, 1_000  # of a group, for its components
-_WIDE = 1_024  # dimensions above which the components of many rows cost too much
+        located.append({"groups": names, "reason": f"a gap needs two groups, but there is one, {names[0]}"})
+    return {"gap_location": located, "spectra": [spectrum(name, axes) for name in embeddings]}

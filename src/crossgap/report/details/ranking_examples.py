@@ -183,7 +183,7 @@ def _answers(
 ) -> list[dict[str, Any]]:
     answers = []
     for group, row, score in zip(order.groups[:_ANSWERS], order.rows, order.scores, strict=False):
-        name = groups[group]
+        name = groups[int(group)]
         answers.append(
             {
                 **_row(corpus, name, int(row), thumbnails),

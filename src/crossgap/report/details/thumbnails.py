@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-__all__ = ["MOST_BYTES", "Thumbnails"]
+__all__ = ["MOST_BYTES", "Thumbnails", "local_picture", "small_picture"]
 
 MOST_BYTES = 400_000  # of all pictures of a report together, as they stand in the file
 _MOST_BYTES_EACH = 8_000

@@ -16,7 +16,7 @@ __all__ = ["similarities"]
 
 _NEIGHBOURS = 10
 _PAIRED_ROWS = 2000  # of the correlation of all similarities, which ranks n^2 / 2 numbers
-_DIVERGENCE = {"rows": 250, "batches": 5}
+_DIVERGENCE = {"rows": 250, "batches": 5, "unit": True}
 
 
 def similarities(
