@@ -5,11 +5,16 @@ A ``Measurement`` has a finite value or none and a reason; NaN and infinity neve
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 __all__ = ["Interval", "Measurement", "percent", "to_json", "told", "with_bounds"]
+
+
+_NUMBER = r"-?\d[\d.eE+\-]*"
+_NUMBERS = re.compile(rf"\[\n\s*({_NUMBER}(?:,\n\s*{_NUMBER})*)\n\s*\]")  # a string holds no bare line end
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,8 +99,17 @@ class Measurement:
 
 
 def to_json(document: Any) -> str:
-    """Return a JSON document: two spaces, UTF-8, one newline at the end, never NaN."""
-    return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    """Return a JSON document: two spaces, lists of numbers on one line, UTF-8, one newline at the end, never NaN.
+
+    Examples
+    --------
+    >>> print(to_json({"interval": [0.1, 0.2]}), end="")
+    {
+      "interval": [0.1, 0.2]
+    }
+    """
+    text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
+    return _NUMBERS.sub(lambda found: f"[{' '.join(found[1].split())}]", text) + "\n"
 
 
 def told(found: Measurement | None, digits: int = 3, *, sign: bool = False) -> str:

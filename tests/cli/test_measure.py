@@ -410,13 +410,13 @@ def test_the_last_line_is_a_command_that_works(files, here, tmp_path, vectors):
     folder.mkdir()
     np.save(folder / "img.npy", vectors[0])
     out = here("measure", "image=my folder/img.npy", "--bootstrap", "0", cwd=tmp_path).check_success()
-    assert out.splitlines()[-1] == "Next: crossgap measure 'image=my folder/img.npy' -o gap.json"
+    assert out.splitlines()[-1] == "Next: crossgap measure 'image=my folder/img.npy' -o gap.json --html gap.html"
 
 
 def test_the_last_line_keeps_what_was_chosen(files, here):
     arguments = ["pairs.npz", "--groups", "text, image", "--unpaired"]
     out = here("measure", *arguments, "--bootstrap", "0", cwd=files).check_success()
-    assert out.splitlines()[-1] == "Next: crossgap measure pairs.npz --groups 'text, image' --unpaired -o gap.json"
+    assert out.splitlines()[-1] == "Next: crossgap measure pairs.npz --groups 'text, image' --unpaired -o gap.json --html gap.html"
 
 
 def test_what_is_not_used_is_said(here, tmp_path, vectors):

@@ -71,7 +71,7 @@ def test_large_and_small_numbers_keep_nine_digits():
 
 def test_equal_records_give_equal_bytes():
     first, second = (to_json({"a": [1, 2.5], "b": {"ä": None}}) for _ in range(2))
-    assert first == second == '{\n  "a": [\n    1,\n    2.5\n  ],\n  "b": {\n    "ä": null\n  }\n}\n'
+    assert first == second == '{\n  "a": [1, 2.5],\n  "b": {\n    "ä": null\n  }\n}\n'
 
 
 def test_json_never_holds_nan():
@@ -102,3 +102,10 @@ def test_changes_are_told_with_their_sign_and_no_negative_zero():
     assert with_bounds(-0.0004) == "0.000"
     assert with_bounds(-0.25, (-0.5, 0.0), 2, sign=True) == "-0.25 [-0.50, +0.00]"
     assert percent(0.1234) == "12.3%"
+
+
+def test_strings_that_look_like_lists_stay_as_they_are():
+    document = {"text": "[\n  1,\n  2\n]", "lists": [[1, -2.5e-07], [3]], "mixed": [1, None], "none": []}
+    text = to_json(document)
+    assert json.loads(text) == document
+    assert "[1, -2.5e-07]" in text

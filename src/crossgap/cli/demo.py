@@ -72,7 +72,7 @@ def demo(
     typer.echo(
         "The sample: emoji drawings and their names, embedded by a small dual encoder that never saw them in training."
     )
-    show_report(report, written=None)
+    show_report(report)
     told = [finding.sentence for finding in found.findings if finding.reason is None]
     _show("Where it comes from (crossgap explain):", told[: 1 + _SHOWN])
     _show("What closes it (crossgap close):", [choice.why, *(verdict.sentence for verdict in choice.verdicts)])

@@ -102,7 +102,7 @@ def measure(
         typer.echo(text, nl=False)
         return
     written = [str(file) for file in (path, page, table) if file is not None]
-    show_report(report, written=None, again=None if written else words)
+    show_report(report, again=None if written else words)
     if written:
         typer.echo(f"\nWritten: {', '.join(written)}")
         typer.echo(f"Next: {_next_step(path, page, words)}")

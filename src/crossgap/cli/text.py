@@ -2,7 +2,6 @@
 
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
@@ -47,18 +46,14 @@ def close_names(name: str, names: Sequence[str]) -> list[str]:
     return difflib.get_close_matches(name, names, n=5, cutoff=0.5)
 
 
-def show_report(report: "GapReport", *, written: Path | None, again: str | None = None) -> None:
-    """Print a report, where it was written, and the next step; only the report where it goes on."""
+def show_report(report: "GapReport", *, again: str | None = None) -> None:
+    """Print a report, and with the words of its source the command that keeps it."""
     from crossgap.report.terminal import lines
 
-    width = terminal_width()
-    for line in lines(report, width=width):
+    for line in lines(report, width=terminal_width()):
         typer.echo(line)
-    if written is not None:
-        typer.echo(f"\nWritten: {written}")
-        typer.echo(f"Next: crossgap explain {again or '--metric centroid_distance'}")
-    elif again is not None:
-        typer.echo(f"\nNext: crossgap measure {again} -o gap.json")
+    if again is not None:
+        typer.echo(f"\nNext: crossgap measure {again} -o gap.json --html gap.html")
 
 
 def terminal_width() -> int:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from crossgap import measure
+from crossgap.errors import DegenerateError
 from crossgap.explain.finding import Finding
 from crossgap.explain.two_groups import TwoGroups
 from crossgap.geometry.rows import unit_rows
@@ -76,6 +77,8 @@ def _spread(two: TwoGroups) -> Measurement:
     """Participation ratio of the noise, under weightings with its principal directions held."""
     x, y = (unit_rows(rows.astype(np.float64)) for rows in two.pairs)
     noise = (x - y) - (x - y).mean(axis=0)
+    if noise.shape[1] < 2:
+        raise DegenerateError("the noise of vectors with one coordinate has no shape; give longer vectors.")
     along = noise @ np.linalg.eigh(noise.T @ noise)[1]
     weights = np.ones((len(along), 1)) if two.pair_weights is None else two.pair_weights.astype(np.float64)
     count = weights.sum(axis=0)[:, None]

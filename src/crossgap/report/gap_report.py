@@ -65,7 +65,8 @@ class GapReport:
 
     def to_html(self) -> str:
         """Return the page: one HTML file that needs no network; the same record gives the same bytes."""
-        from crossgap.report.page import gap_page, render
+        from crossgap.report.page.gap_page import gap_page
+        from crossgap.report.page.html import render
 
         return render(gap_page(self))
 

@@ -17,9 +17,11 @@ def source_words(report: GapReport, *, unpaired: bool = True) -> str:
 
     Examples
     --------
-    >>> source_words(GapReport(version="1", settings={"command": "crossgap measure a.npz --unpaired --seed 3"}))
+    >>> def report(settings):
+    ...     return GapReport(version="1", inputs=(), settings=settings, measurements=())
+    >>> source_words(report({"command": "crossgap measure a.npz --unpaired --seed 3"}))
     'a.npz --unpaired'
-    >>> source_words(GapReport(version="1", settings={}))
+    >>> source_words(report({}))
     'SOURCE'
     """
     try:

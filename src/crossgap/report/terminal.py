@@ -30,6 +30,16 @@ _SECTIONS = {
     "Scores": ("matched_cosine", "unmatched_cosine", "within_cosine", "threshold_at_precision"),
     "Mixed index": ("modality_share_at_k", "ndcg_at_k"),
     "Retrieval": ("recall_at_k", "median_rank", "hubness"),
+    "How the groups mix": (
+        "cross_edge_share",
+        "friedman_rafsky_z_score",
+        "longest_merge_ratio",
+        "neighbour_purity",
+        "modality_silhouette",
+        "cluster_purity",
+        "modality_entropy",
+        "pairs_in_one_cluster",
+    ),
     "Shape of each group": (
         "uniformity",
         "resultant_length",

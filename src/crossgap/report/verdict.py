@@ -5,9 +5,21 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from crossgap.report.gap_report import GapReport
+from crossgap.report.source_words import doctor_command
 from crossgap.results import Measurement, told
 
-__all__ = ["CLOSE", "LEAVE", "NOT_MEASURED", "Task", "gap_kind", "group_pairs", "headline", "tasks", "verdicts"]
+__all__ = [
+    "CLOSE",
+    "LEAVE",
+    "NOT_MEASURED",
+    "Task",
+    "gap_kind",
+    "group_pairs",
+    "headline",
+    "is_short",
+    "tasks",
+    "verdicts",
+]
 
 CLOSE, LEAVE, NOT_MEASURED = "close it", "leave it", "not measured"
 
@@ -137,7 +149,7 @@ def _scores(report: GapReport, x: str, y: str) -> Iterator[Task]:
     elif match.interval is not None and match.interval[0] <= unmatched:
         sentence = (
             f"Scores: a match scores {_score(match.value)}, no more than others: {pairs}. Are the rows of both groups "
-            f"in one order? crossgap doctor tells."
+            f"in one order? {doctor_command(report)} tells."
         )
     else:
         outscored = max(within_x, within_y) > match.value
@@ -174,7 +186,9 @@ def _threshold(report: GapReport, queries: str, gallery: str) -> Iterator[Task]:
         if best is None or best >= asked:
             sentence = f"Threshold, {searched}: none ({str(cut.reason).rstrip('.')})."
         else:
-            sentence = f"Threshold, {searched}: no cosine gives precision {asked:.0%}; the best gives {best:.0%}."
+            sentence = (
+                f"Threshold, {searched}: no cosine gives precision {asked:.0%} reliably; the best gives {best:.0%}."
+            )
     elif precision is not None and recall is not None and precision.value is not None and recall.value is not None:
         sentence = (
             f"Threshold, {searched}: keep cosines from {told(cut)}; on rows held out that gives precision "
@@ -197,7 +211,7 @@ def _mixed(report: GapReport, queries: str, other: str) -> Iterator[Task]:
         return
     expected = float(share.options["corpus_share"])
     k = int(share.options["k"])
-    if sum(share.options["corpus"].values()) <= _LISTS * k:  # then its shares say little
+    if is_short(share):
         return
     ndcg = report.find("ndcg_at_k", queries)
     quality = f", NDCG@{k} {told(ndcg)}" if ndcg is not None and ndcg.value is not None else ""
@@ -212,6 +226,12 @@ def _mixed(report: GapReport, queries: str, other: str) -> Iterator[Task]:
         ),
         numbers=(share, *([] if ndcg is None or ndcg.value is None else [ndcg])),
     )
+
+
+def is_short(share: Measurement) -> bool:
+    """Tell whether a corpus is so short that the shares of its lists say little."""
+    corpus = share.options.get("corpus")
+    return corpus is not None and sum(corpus.values()) <= _LISTS * int(share.options["k"])
 
 
 def _fairness(report: GapReport, share: Measurement, expected: float) -> tuple[str, str]:

@@ -86,7 +86,7 @@ def space_answers(
         paths.append(clusters.path.split()[0])
         for side in _WAYS:
             for quantity in (_MAIN, _WITH_SIZE):
-                found = {"recall_at_1": _recall(local, side), "cluster_purity": float(purity)}
+                found = {"recall_at_1": float(getattr(local.overall, _WAYS[side])), "cluster_purity": float(purity)}
                 try:
                     found |= _numbers(local, random, side, quantity, permutations=permutations, seed=seed)
                 except DegenerateError as error:
@@ -119,12 +119,6 @@ def space_answers(
             f"clusters of x and y: k-means in {paths.count('k-means')} of {len(paths)} spaces, HDBSCAN in the rest.",
         ),
     )
-
-
-def _recall(local: LocalDimensions, side: str) -> float:
-    found = getattr(local.overall, _WAYS[side])
-    assert found is not None  # rows pair one to one
-    return float(found)
 
 
 def _numbers(

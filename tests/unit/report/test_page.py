@@ -17,7 +17,8 @@ import pytest
 from crossgap.data.embeddings import Embeddings, Group
 from crossgap.report import GapReport
 from crossgap.report.collect import collect
-from crossgap.report.page import gap_page, render
+from crossgap.report.page.gap_page import gap_page
+from crossgap.report.page.html import render
 from crossgap.report.page.blocks import Page
 
 HOSTILE = (

@@ -228,11 +228,12 @@ class Section:
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """One question of the first screen: the answer in a few words, and the sentences behind it."""
+    """One question of the first screen: the answer in a few words, the sentences behind it, and what to type."""
 
     question: str
     short: str
     sentences: tuple[str, ...]
+    command: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
