@@ -9,16 +9,19 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
+# one process for each core, one thread in each; the tests of a file stay together, since they share what they set up
+TESTS := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
+
 .PHONY: demo test test-all lint format wheel bench clean
 
 demo: .venv/core
 	$(BIN)/crossgap demo
 
 test: .venv/test
-	$(BIN)/python -m pytest -m "not slow"
+	$(TESTS) -m "not slow"
 
 test-all: .venv/test
-	$(BIN)/python -m pytest
+	$(TESTS)
 
 lint: .venv/lint
 	$(BIN)/ruff format --check

@@ -155,7 +155,7 @@ def test_the_import_linter_agrees():
 
 def test_heavy_libraries_are_imported_where_they_are_used():
     heavy = {"scipy", "sklearn", "pyarrow", "torch", "transformers", "PIL", "fsspec", "altair", "pandas", "rich"}
-    heavy |= {"faiss", "lancedb", "onnx", "qdrant_client"}
+    heavy |= {"faiss", "lancedb", "onnx", "qdrant_client", "gudhi", "umap", "vl_convert", "jinja2"}
     about = {room: {"torch"} for room in ("losses", "train", "reproduce")} | {"close": {"sklearn"}}
     for path in FILES:
         own = about.get(path.relative_to(SOURCE).parts[0], set())

@@ -1,5 +1,6 @@
 """``crossgap measure``: the numbers of a source, the file that holds them, and the page drawn from it."""
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -8,7 +9,7 @@ import typer
 from crossgap.cli.door import door
 from crossgap.cli.options import Groups, Json, Replicates, Seed, Sources
 from crossgap.cli.output import check_folder, check_page, check_replaceable, output_path, write_text
-from crossgap.cli.progress import progress
+from crossgap.cli.progress import meanwhile, progress
 from crossgap.cli.text import chosen_groups, shell_words, show_report
 
 __all__ = ["measure"]
@@ -75,20 +76,22 @@ def measure(
         "--no-details": (no_details, False),
         "--everything": (everything, False),
     }
-    report = collect(
-        embeddings,
-        metrics=None if metrics is None else [name.strip() for name in metrics.split(",")],
-        replicates=replicates,
-        seed=seed,
-        precision=precision,
-        most_rows=most_rows,
-        inputs=[facts for facts in found.inputs if facts["group"] in names],
-        notes=notes,
-        command=f"crossgap measure {words}{_options(given)}",
-        details=details,
-        everything=everything,
-        progress=progress,
-    )
+    small = max(len(group) for group in embeddings.values()) <= most_rows  # else memory matters more than seconds
+    with meanwhile(_prepare_page) if page is not None and small else nullcontext():
+        report = collect(
+            embeddings,
+            metrics=None if metrics is None else [name.strip() for name in metrics.split(",")],
+            replicates=replicates,
+            seed=seed,
+            precision=precision,
+            most_rows=most_rows,
+            inputs=[facts for facts in found.inputs if facts["group"] in names],
+            notes=notes,
+            command=f"crossgap measure {words}{_options(given)}",
+            details=details,
+            everything=everything,
+            progress=progress,
+        )
     text = report.to_json()
     if path is not None:
         write_text(path, text)
@@ -106,6 +109,12 @@ def measure(
     if written:
         typer.echo(f"\nWritten: {', '.join(written)}")
         typer.echo(f"Next: {_next_step(path, page, words)}")
+
+
+def _prepare_page() -> None:
+    from crossgap.report.page.html import prepare
+
+    prepare()
 
 
 def _checked_outputs(

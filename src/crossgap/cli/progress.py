@@ -7,7 +7,7 @@ from typing import Any
 
 import typer
 
-__all__ = ["CountBar", "count_bar", "few_threads", "progress"]
+__all__ = ["CountBar", "count_bar", "few_threads", "meanwhile", "progress"]
 
 _SMALL_GROUP = 4096  # rows
 
@@ -17,6 +17,16 @@ def few_threads(rows: int) -> AbstractContextManager[Any]:
     from threadpoolctl import threadpool_limits
 
     return threadpool_limits(limits=1 if rows <= _SMALL_GROUP else None, user_api="blas")
+
+
+@contextmanager
+def meanwhile(call: Callable[[], object]) -> Iterator[None]:
+    """Make a call in a thread beside the block and wait for it; what it raises is left to those who need its work."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(call)
+        yield
 
 
 def progress(steps: Sequence[Any], label: Callable[[Any], str]) -> Iterable[Any]:

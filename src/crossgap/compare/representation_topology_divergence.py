@@ -18,6 +18,7 @@ __all__ = [
 ]
 
 _QUANTILE = 0.9
+_FIRST, _EARLY = 0.05, 0.25  # collapse edges where this share of v lies below the first distances of w
 _SAME = 1e-6  # distances below this share of their mean count as 0
 
 
@@ -78,10 +79,12 @@ def representation_topology_divergence(
     Notes
     -----
     Cost: bars of 2 N + 1 points for N ``rows``, twice a batch: about a second and 200 MB a direction at 500 rows.
-    The graph is that of the paper, with the two copies of the items joined one way only and a point over the copy that
-    has w. A shorter recipe sets the distances within that copy to 0 and joins the copies both ways, without the point;
-    its bars of degree 1 are the same, at about twice the cost, but those of degree 2 are not. Distances below one
-    millionth of their mean count as 0. The quantile is over the whole matrix, diagonal included.
+    Where one cloud is crowded and the other is not (a network before training), half a minute, after removing edges
+    that change no bar. The graph is that of the paper, with the two copies of the items joined one way only and a
+    point over the copy that has w. A shorter recipe sets the distances within that copy to 0 and joins the copies
+    both ways, without the point; its bars of degree 1 are the same, at about twice the cost, but those of degree 2
+    are not. Distances below one millionth of their mean count as 0. The quantile is over the whole matrix, diagonal
+    included.
 
     References
     ----------
@@ -247,4 +250,5 @@ def _bars(w: np.ndarray, v: np.ndarray, degree: int) -> np.ndarray:
     graph[n:-1, :n], graph[:n, n:-1] = one_way, one_way.T
     graph[-1, :n], graph[:n, -1], graph[-1, -1] = 0, 0, 0
     graph[graph < _SAME * w.mean()] = 0
-    return rips_bars(graph, [degree])[0]
+    early = float((v < np.quantile(w, _FIRST + 1 / n)).mean())  # 1/n: the diagonal
+    return rips_bars(graph, [degree], collapse=early > _EARLY)[0]

@@ -13,8 +13,7 @@ import numpy as np
 
 from crossgap.geometry.neighbours import NearestLists
 from crossgap.geometry.products import product_routine
-from crossgap.geometry.rows import BLOCK_ROWS, Rows, check_rows, unit_rows
-from crossgap.geometry.score_offsets import as_numpy
+from crossgap.geometry.rows import BLOCK_ROWS, Rows, as_numpy, check_finite, check_rows, unit_rows
 
 __all__ = ["minimum_spanning_tree"]
 
@@ -34,7 +33,11 @@ def minimum_spanning_tree(x: Rows, *, unit: bool = True, check: bool = True) -> 
     number). Memory: 20 d bytes and 200 more for each row, and blocks of 1024 rows.
     """
     n, _ = check_rows(x)
-    rows = unit_rows(as_numpy(x), check=check) if unit else _finite_rows(as_numpy(x), check)
+    rows = as_numpy(x, np.float64)
+    if unit:
+        rows = unit_rows(rows, check=check)
+    elif check:
+        check_finite(rows)
     first = _first_copies(rows)
     distinct, copies = np.flatnonzero(first == np.arange(n)), np.flatnonzero(first != np.arange(n))
     tree = distinct[_tree(rows if len(distinct) == n else rows[distinct])]
@@ -215,13 +218,3 @@ def _first_copies(rows: np.ndarray) -> np.ndarray:
     for row in np.flatnonzero(sizes[value] > 1).tolist():
         first[row] = seen.setdefault(rows[row].tobytes(), row)
     return first
-
-
-def _finite_rows(rows: np.ndarray, check: bool) -> np.ndarray:
-    if check and not np.isfinite(rows).all():
-        row = int(np.argmin(np.isfinite(rows).all(axis=1)))
-        raise ValueError(
-            f"x must be finite, but row {row} holds a NaN or an infinity; drop such rows or embed them again "
-            f"(crossgap doctor lists them)."
-        )
-    return rows

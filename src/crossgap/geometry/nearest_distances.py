@@ -6,7 +6,7 @@ import numpy as np
 
 from crossgap.errors import DegenerateError
 from crossgap.geometry.means import wide
-from crossgap.geometry.rows import Rows, is_numpy, row_blocks, unit_rows
+from crossgap.geometry.rows import Rows, as_numpy, check_finite, row_blocks, unit_rows
 
 __all__ = ["NearestDistances", "distinct_points", "nearest_distances"]
 
@@ -35,15 +35,14 @@ def distinct_points(x: Rows, *, unit: bool = True, check: bool = True) -> tuple[
     Returns their numbers (m,), the place among them of every row given (n,), and themselves (m, d) in float64, about
     their mean.
     """
+    if check and not unit:
+        check_finite(x)
     parts = []
     for rows, block in row_blocks(x):
         block = wide(block)
         block = unit_rows(block, check=check, first=rows.start) if unit else block
-        parts.append(block if is_numpy(x) else np.asarray(block.detach().cpu(), dtype=np.float64))
+        parts.append(as_numpy(block, np.float64))
     points = np.concatenate(parts) + 0.0  # minus zero is zero
-    if check and not unit and not np.isfinite(points).all():
-        row = int(np.flatnonzero(~np.isfinite(points).all(axis=1))[0])
-        raise ValueError(f"x must be finite, but row {row} holds a NaN or an infinity; drop such rows.")
     first: dict[bytes, int] = {}
     place = np.fromiter((first.setdefault(point.tobytes(), len(first)) for point in points), np.int64, len(points))
     kept = np.unique(place, return_index=True)[1]

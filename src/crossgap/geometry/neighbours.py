@@ -4,10 +4,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from crossgap.geometry.rows import Array, Rows, namespace
+from crossgap.geometry.rows import Rows, as_numpy
 from crossgap.geometry.similarity import similarity_blocks
 
-__all__ = ["NearestLists", "Neighbours", "nearest_rows"]
+__all__ = ["NearestLists", "Neighbours", "nearest_rows", "shared_neighbours"]
 
 _WAITING = 2  # lists are brought up to date once so many scores a place wait for it
 
@@ -31,7 +31,7 @@ def nearest_rows(
     lists = NearestLists(queries.shape[0], k, none=gallery.shape[0])
     others = None if same else gallery
     for rows, columns, block in similarity_blocks(queries, others, names=("queries", "gallery"), check=check):
-        scores = _as_numpy(block)
+        scores = as_numpy(block)
         if leave_out_self:
             shared = np.arange(max(rows.start, columns.start), min(rows.stop, columns.stop))
             scores[shared - rows.start, shared - columns.start] = -np.inf
@@ -39,6 +39,11 @@ def nearest_rows(
             lists.offer_transposed(columns, rows, scores)
         lists.offer(rows, columns, scores)
     return Neighbours(*lists.settled())
+
+
+def shared_neighbours(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Share of the row numbers in each list (n, k) that the other list of the row holds too, (n,)."""
+    return (first[:, :, None] == second[:, None, :]).any(axis=2).mean(axis=1)
 
 
 class NearestLists:
@@ -130,7 +135,3 @@ def _highest(scores: np.ndarray, k: int) -> np.ndarray:
     tied = np.flatnonzero((found[:, :-1] == found[:, 1:]).any(axis=1))  # that sort is the fast one, and not stable
     order[tied] = np.argsort(-scores[tied], axis=1, kind="stable")[:, : k + 1]
     return order[:, :k]
-
-
-def _as_numpy(block: Array) -> np.ndarray:
-    return block if isinstance(block, np.ndarray) else np.asarray(namespace(block).asarray(block.detach().cpu()))

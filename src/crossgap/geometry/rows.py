@@ -18,6 +18,8 @@ __all__ = [
     "Array",
     "Rows",
     "as_float",
+    "as_numpy",
+    "check_finite",
     "check_lengths",
     "check_pair",
     "check_rows",
@@ -140,6 +142,23 @@ def check_lengths(x: Rows, name: str = "x") -> None:
         inverse_lengths(block, name=name, first=rows.start)
 
 
+def check_finite(x: Rows, name: str = "x") -> None:
+    """Read all rows once and refuse one with a NaN or an infinity, by its number; rows of zeros may stand."""
+    for rows, block in row_blocks(x):
+        _check_finite(block, name, rows.start)
+
+
+def _check_finite(x: Array, name: str, first: int) -> None:
+    xp = namespace(x)
+    finite = xp.all(xp.isfinite(x), axis=-1)
+    if not bool(xp.all(finite)):
+        row = first + int(xp.argmin(xp.astype(finite, xp.int8)))
+        raise ValueError(
+            f"{name} must be finite, but row {row} holds a NaN or an infinity; "
+            f"drop such rows or embed them again (crossgap doctor lists them)."
+        )
+
+
 def inverse_lengths(x: Array, *, name: str = "x", check: bool = True, first: int = 0, xp: Any = None) -> Array:
     """Return 1 / length of every row of a block, checked as ``unit_rows`` says."""
     xp = namespace(x) if xp is None else xp
@@ -160,13 +179,7 @@ _TINY, _HUGE = 1e-30, 1e30
 
 def _checked_inverses(x: Array, xp: Any, name: str, first: int) -> Array:
     """Find the bad row and say so, or take the lengths again without under- or overflow."""
-    finite = xp.all(xp.isfinite(x), axis=-1)
-    if not bool(xp.all(finite)):
-        row = first + int(xp.argmin(xp.astype(finite, xp.int8)))
-        raise ValueError(
-            f"{name} must be finite, but row {row} holds a NaN or an infinity; "
-            f"drop such rows or embed them again (crossgap doctor lists them)."
-        )
+    _check_finite(x, name, first)
     largest = xp.max(xp.abs(x), axis=-1)
     usable = largest >= xp.finfo(x.dtype).smallest_normal
     if not bool(xp.all(usable)):
@@ -188,6 +201,12 @@ def as_float(x: Array) -> Array:
 def materialise(x: Rows) -> Array:
     """Return rows as one array in memory."""
     return as_float(x if array_api_compat.is_array_api_obj(x) else x[0 : x.shape[0]])
+
+
+def as_numpy(x: Rows, dtype: Any = None) -> np.ndarray:
+    """Return rows as one NumPy array, off the device and without their gradient, in their own precision or another."""
+    rows = materialise(x)
+    return np.asarray(rows.detach().cpu().numpy() if hasattr(rows, "detach") else rows, dtype=dtype)
 
 
 def take_rows(x: Rows, index: np.ndarray) -> Array:

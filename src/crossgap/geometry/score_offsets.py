@@ -13,13 +13,7 @@ from crossgap.geometry.means import wide
 from crossgap.geometry.rows import Rows, check_rows, check_same_dimension, is_numpy, materialise, unit_rows
 from crossgap.geometry.similarity import similarity_blocks
 
-__all__ = ["as_numpy", "check_temperature", "cosine_matrix", "log_sum_exp", "log_sums", "rows_with_offsets"]
-
-
-def as_numpy(rows: Rows) -> np.ndarray:
-    """Return rows as a NumPy array in float64, off the device and without their gradient."""
-    rows = materialise(rows)
-    return np.asarray(wide(rows) if is_numpy(rows) else rows.detach().cpu().double().numpy())
+__all__ = ["check_temperature", "cosine_matrix", "log_sum_exp", "log_sums", "rows_with_offsets"]
 
 
 def check_temperature(temperature: float) -> None:
@@ -94,7 +88,7 @@ def rows_with_offsets(queries: Rows, gallery: Rows, offsets: np.ndarray) -> tupl
         )
     offsets = offsets - (offsets.min() + offsets.max()) / 2
     filler = np.sqrt(np.max(offsets**2) - offsets**2)
-    q, g = unit_rows(as_numpy(queries), name="queries"), unit_rows(as_numpy(gallery), name="gallery")
+    q, g = (unit_rows(as_numpy(x, np.float64), name=name) for x, name in ((queries, "queries"), (gallery, "gallery")))
     return (
         np.column_stack([q, np.ones(len(q)), np.zeros(len(q))]),
         np.column_stack([g, -offsets, filler]),

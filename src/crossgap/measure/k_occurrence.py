@@ -9,7 +9,7 @@ from crossgap.geometry.rows import Rows, check_rows, check_same_dimension
 from crossgap.geometry.score_offsets import check_temperature, log_sums, rows_with_offsets
 from crossgap.measure.retrieval_ranks import query_weights
 
-__all__ = ["k_occurrence"]
+__all__ = ["k_occurrence", "list_counts"]
 
 _CSLS_NEIGHBOURS = 10
 
@@ -102,10 +102,15 @@ def k_occurrence(
                 others, queries, temperature, leave_out_self=itself, names=("gallery", "queries"), check=check
             )
         queries, others = rows_with_offsets(queries, others, offsets)
-    found = nearest_rows(queries, others, k, leave_out_self=itself, check=check).rows
+    return list_counts(nearest_rows(queries, others, k, leave_out_self=itself, check=check).rows, m, weights)
+
+
+def list_counts(found: np.ndarray, rows: int, weights: np.ndarray | None = None) -> np.ndarray:
+    """Count the lists (n, k) that hold each of so many gallery rows, (rows,), or (b, rows) under b weightings."""
     if weights is None:
-        return np.bincount(found.ravel(), minlength=m).astype(np.float64)
+        return np.bincount(found.ravel(), minlength=rows).astype(np.float64)
     from scipy.sparse import csr_matrix
 
-    lists = csr_matrix((np.ones(found.size), found.ravel(), np.arange(0, found.size + 1, k)), shape=(n, m))
+    n, k = found.shape
+    lists = csr_matrix((np.ones(found.size), found.ravel(), np.arange(0, found.size + 1, k)), shape=(n, rows))
     return (lists.T @ weights.astype(np.float64)).T

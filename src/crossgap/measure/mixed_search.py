@@ -8,7 +8,7 @@ import numpy as np
 
 from crossgap.errors import DegenerateError
 from crossgap.geometry.means import weighted_mean
-from crossgap.geometry.neighbours import nearest_rows
+from crossgap.geometry.neighbours import Neighbours, nearest_rows
 from crossgap.geometry.rows import Rows, check_rows, check_same_dimension
 from crossgap.measure.retrieval_ranks import query_weights
 
@@ -122,6 +122,7 @@ def mixed_search(
     k: int = 10,
     own: str | None = None,
     scales: Mapping[str, tuple[float, float]] | None = None,
+    nearest: Mapping[str, Neighbours] | None = None,
     check: bool = True,
 ) -> MixedSearch:
     """Find the k rows of highest cosine for each query over a corpus of several groups.
@@ -143,6 +144,9 @@ def mixed_search(
     scales
         Mean and deviation by group of the corpus: then groups are merged by (cosine - mean) / deviation, and by the
         cosine where it is None. ``close.ScoreStandardisation`` gives them.
+    nearest
+        By group of the corpus the k nearest rows (all of a smaller group) of each query, where they were found already,
+        the query itself left out of its own group. Groups that are not named are searched.
     check
         Refuse zero and non-finite rows.
 
@@ -150,8 +154,8 @@ def mixed_search(
     ------
     ValueError
         If the corpus is empty, ``scales`` do not give each of its groups a mean and a deviation above 0, ``own`` names
-        no group of it or one of another size, ``k`` is out of range, the dimensions differ, or a row is zero or not
-        finite.
+        no group of it or one of another size, ``k`` is out of range, ``nearest`` is of another search, the dimensions
+        differ, or a row is zero or not finite.
 
     Notes
     -----
@@ -191,10 +195,17 @@ def mixed_search(
             f"scales must give a mean and a deviation above 0 for each group of the corpus ({', '.join(corpus)}), but "
             f"they are {dict(scales)}; fit them on rows of these groups."
         )
-    found = [
-        nearest_rows(queries, rows, min(k, size), leave_out_self=name == own, check=check)
-        for (name, rows), size in zip(corpus.items(), sizes, strict=True)
-    ]
+    found = []
+    for (name, rows), size in zip(corpus.items(), sizes, strict=True):
+        lists = None if nearest is None else nearest.get(name)
+        if lists is None:
+            lists = nearest_rows(queries, rows, min(k, size), leave_out_self=name == own, check=check)
+        elif lists.rows.shape != (n, min(k, size)):
+            raise ValueError(
+                f"nearest must hold {min(k, size)} rows of {name} for each of {n} queries, but it has "
+                f"{lists.rows.shape}."
+            )
+        found.append(lists)
     group = np.repeat(np.arange(len(found)), [one.rows.shape[1] for one in found])
     row = np.concatenate([one.rows for one in found], axis=1)
     cosine = np.concatenate([one.cosines for one in found], axis=1)

@@ -7,7 +7,7 @@ import numpy as np
 
 from crossgap.errors import DegenerateError
 from crossgap.geometry.matches import matched_rows
-from crossgap.geometry.neighbours import nearest_rows
+from crossgap.geometry.neighbours import Neighbours, nearest_rows
 from crossgap.geometry.ranks import match_cosines
 from crossgap.geometry.rows import Rows, check_rows, check_same_dimension
 
@@ -133,6 +133,7 @@ def scored_pairs(
     prevalence: float | None = None,
     sample: int = 100_000,
     seed: int = 0,
+    nearest: Neighbours | None = None,
     check: bool = True,
 ) -> ScoredPairs:
     """Score the pairs from which ``match_probability``, ``precision_recall`` and ``threshold_at_precision`` learn.
@@ -168,6 +169,8 @@ def scored_pairs(
         then stands for as many as it takes to make up n m pairs.
     seed
         Seed of that draw.
+    nearest
+        The ``k`` nearest gallery rows of each query, where they were found already; None searches.
     check
         As in ``centroid_distance``.
 
@@ -175,7 +178,8 @@ def scored_pairs(
     ------
     ValueError
         If ``pairs`` is another word, ``k`` or ``sample`` is below 1, ``prevalence`` is not between 0 and 1, ids are
-        given for one side only or are not one for each row, the groups differ in dimension, or a row is bad.
+        given for one side only or are not one for each row, ``nearest`` is of another search, the groups differ in
+        dimension, or a row is bad.
     DegenerateError
         If no row of the queries matches a row of the gallery, or the scored pairs are all matches or hold none.
 
@@ -218,7 +222,10 @@ def scored_pairs(
         )
     k = min(k, m)
     match_keys = query_rows * m + gallery_rows
-    nearest = nearest_rows(queries, gallery, k, check=check)
+    if nearest is None:
+        nearest = nearest_rows(queries, gallery, k, check=check)
+    elif nearest.rows.shape != (n, k):
+        raise ValueError(f"nearest must hold {k} rows for each of {n} queries, but it has {nearest.rows.shape}.")
     keys, scores = (np.arange(n)[:, None] * m + nearest.rows).ravel(), nearest.cosines.ravel()
     matched = np.isin(keys, match_keys)
     weights = np.ones(len(keys))

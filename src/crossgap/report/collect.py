@@ -23,9 +23,9 @@ from crossgap.measure.certainty import LEAST_ITEMS, as_numbers, bounds
 from crossgap.report.gap_report import GapReport
 from crossgap.report.mixed_search import MIXED_SEARCH, mixed_search
 from crossgap.report.quantities import (
-    DIRECTED,
     GROUP,
     INDEPENDENT,
+    LISTS,
     MATCHES,
     PAIRS,
     QUANTITIES,
@@ -166,6 +166,7 @@ def _steps(
         steps.append(Step(label, partial(_only, call, wanted), f"{len(steps)}" if lane is None else lane))
 
     singles = [(name, name) for name in embeddings]
+    searches: dict[tuple[str, str], Selection] = {}  # for the mixed search, where it looks at the same rows
     for names in [*singles, *itertools.combinations(embeddings, 2)]:
         whole = Selection(embeddings=embeddings, names=names, settings=settings)
         sampled = replace(whole, most_rows=settings.most_rows)
@@ -187,28 +188,35 @@ def _steps(
                 if aside is not None:
                     kept = {}
                     aside["score_cuts"].append(kept)
-                add("score bands", partial(_bands_and_cuts, way, wanted, kept), f"scores {way.names}")
+                add("score bands", partial(_bands_and_cuts, way, wanted, kept), _LISTS)
+        if names not in singles and all(len(group) <= settings.most_rows for group in embeddings.values()):
+            searches |= {way.names: way for way in (sampled, sampled.reversed)}
         if ahead:
             _prepare(whole, sampled)
     if len(embeddings) > 1 and not wanted.isdisjoint(MIXED_SEARCH):
         for name in embeddings:
-            add("mixed search", partial(mixed_search, embeddings, name, settings))
+            add("mixed search", partial(mixed_search, embeddings, name, settings, searches), _LISTS)
     return steps
 
 
+_LISTS = "lists of nearest rows"
+
+
 def _lane(quantity: Quantity, names: tuple[str, str]) -> str | None:
-    """Return where a quantity is measured after others with which it shares a computation; None where it has none."""
+    """Return the lane of the steps with which a quantity shares a computation; None where it shares none."""
     if quantity.name == "linear_separability":
         return SCIKIT_LEARN
-    shared = "bandwidth" if quantity.bandwidth else quantity.takes if quantity.takes in (RANKS, SPECTRUM) else None
-    return None if shared is None else f"{shared} {names}"
+    if quantity.takes == LISTS:
+        return _LISTS
+    if quantity.takes in (RANKS, SPECTRUM) or quantity.bandwidth:
+        return f"{'bandwidth' if quantity.bandwidth else quantity.takes} of {names}"
+    return None
 
 
 def _prepare(*selections: Selection) -> None:
     """Compute what steps in several lanes look at."""
     for chosen in selections:
-        for way in (chosen, chosen.reversed):
-            _ = way.groups, way.codes, way.counts, way.one_row_an_item, way.codes.reason is None and way.pairs
+        _ = chosen.counts, chosen.one_row_an_item, chosen.reversed.codes, chosen.codes.reason is None and chosen.pairs
 
 
 def _bands_and_cuts(chosen: Selection, wanted: set[str], kept: dict[str, Any] | None) -> list[Measurement]:
@@ -235,7 +243,7 @@ def _only(step: Callable[[], Iterable[Measurement]], wanted: set[str]) -> list[M
 
 def _step(quantity: Quantity, chosen: Selection) -> Callable[[], Iterator[Measurement]]:
     def measured() -> Iterator[Measurement]:
-        directions = (chosen, chosen.reversed) if quantity.takes in (DIRECTED, RANKS) else (chosen,)
+        directions = (chosen, chosen.reversed) if quantity.takes in (LISTS, RANKS) else (chosen,)
         for direction in directions:
             for options in quantity.variants:
                 reason = _beyond(options, direction)
@@ -288,7 +296,7 @@ def _measured(quantity: Quantity, chosen: Selection, options: Mapping[str, Any])
         facts = {"answered": len(answered)}
         if len(np.unique(codes.x[answered])) >= LEAST_ITEMS:
             weights = chosen.weights(codes.x)
-    elif quantity.takes == DIRECTED:
+    elif quantity.takes == LISTS:
         weights = chosen.weights(codes.x)
     else:
         keywords = {"x_items": codes.x, "y_items": codes.y} if quantity.takes == MATCHES else {}
@@ -317,6 +325,8 @@ def _value(
         function, rows = getattr(chosen.both_ranks[0], quantity.name), ()
     elif quantity.takes == SPECTRUM:
         function, rows = partial(_of_spectrum, quantity, chosen), ()
+    elif quantity.takes == LISTS:
+        function, rows = quantity.form, (chosen.nearest.rows, len(chosen.groups[chosen.names[1]]))
     values = None
     if quantity.weighted and weights is not None:
         try:
@@ -340,7 +350,7 @@ def _value(
 
 def _of_spectrum(quantity: Quantity, chosen: Selection, *, weights: Any = None, **options: Any) -> Any:
     values = chosen.spectrum if weights is None else chosen.drawn_spectra
-    return quantity.of_spectrum(values, len(chosen.groups[chosen.names[0]]), **options)
+    return quantity.form(values, len(chosen.groups[chosen.names[0]]), **options)
 
 
 def _bounds(quantity: Quantity, chosen: Selection, values: np.ndarray) -> tuple[float, float] | None:

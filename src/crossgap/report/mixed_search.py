@@ -1,6 +1,6 @@
 """What the gap does to one index over all groups: which modality fills the top ten, and how good the list is."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
@@ -8,17 +8,21 @@ from crossgap import measure
 from crossgap.data.embeddings import Embeddings
 from crossgap.errors import DegenerateError
 from crossgap.measure.certainty import bounds
-from crossgap.report.selection import Settings, item_counts
+from crossgap.report.selection import SEARCHED, Selection, Settings, item_counts
 from crossgap.results import Measurement
 
 __all__ = ["MIXED_SEARCH", "mixed_search"]
 
 MIXED_SEARCH = ("modality_share_at_k", "modality_share_excess", "ndcg_at_k")
-_SHOWN = 10
 
 
-def mixed_search(embeddings: Embeddings, queries: str, settings: Settings) -> Iterator[Measurement]:
-    """Search a corpus of all groups with each row of one group, which leaves itself out."""
+def mixed_search(
+    embeddings: Embeddings, queries: str, settings: Settings, searches: Mapping[tuple[str, str], Selection]
+) -> Iterator[Measurement]:
+    """Search a corpus of all groups with each row of one group, which leaves itself out.
+
+    ``searches`` hold by (queries, gallery) lists over the same rows, and need not hold any.
+    """
     try:
         chosen = embeddings.sample_items(settings.most_rows, seed=settings.seed, proportional=True)
     except DegenerateError as error:  # a group so small that its share of a sub-sample is no row
@@ -29,8 +33,9 @@ def mixed_search(embeddings: Embeddings, queries: str, settings: Settings) -> It
     sizes = {"n": len(chosen[queries]), "corpus": {name: len(group) for name, group in chosen.items()}}
     if chosen is not embeddings:
         sizes["sampled_from"] = {name: len(group) for name, group in embeddings.items()}
-    k = min(_SHOWN, sum(len(group) for group in chosen.values()) - 1)
-    search = measure.mixed_search(chosen[queries].vectors, corpus, k=k, own=queries)
+    k = min(SEARCHED, sum(len(group) for group in chosen.values()) - 1)
+    nearest = {name: searches[queries, name].nearest for name in corpus if (queries, name) in searches}
+    search = measure.mixed_search(chosen[queries].vectors, corpus, k=k, own=queries, nearest=nearest)
     items = np.unique(chosen.row_items[queries], return_inverse=True)[1]
     counts = item_counts(int(items.max()) + 1, settings)
     weights = None if counts is None else counts[items]

@@ -40,7 +40,7 @@ _WORDS = {
     "ndcg_at_k": "NDCG@{k}, mixed index",
     "recall_at_k": "recall@{k}",
     "hubness": "hubness (skewness of {k}-occurrence)",
-    "gap_coordinate_share": "gap energy in the top {coordinates} coordinates",
+    "gap_coordinate_share": "share of the gap in its {coordinates} largest coordinates",
     "effective_dimension": "effective dimension ({quantile} of the variance)",
     "stable_region": "share of stable pairs",
     "cross_edge_share": "share of tree edges across",
@@ -64,6 +64,8 @@ def plain_name(found: Measurement) -> str:
     words = _WORDS.get(found.name, found.name.replace("_", " "))
     if found.name == "linear_separability" and "C" not in found.options:
         words = words.partition(" (")[0]
+    if found.name == "gap_coordinate_share" and found.options.get("coordinates") == 1:
+        return "share of the gap in its largest coordinate"
     return words.format_map(_Options(found.options))
 
 

@@ -11,17 +11,19 @@ from typing import Any
 from crossgap import measure
 from crossgap.measure.effective_dimension import components_for_share
 from crossgap.measure.entropy_rank import entropy_rank_of
+from crossgap.measure.hubness import hubness_of_lists
 from crossgap.measure.participation_ratio import participation_ratio_of
 from crossgap.measure.spectrum_area import spectrum_area_of
+from crossgap.report.selection import SEARCHED
 
 __all__ = ["QUANTITIES", "Quantity"]
 
 GROUP = "one group"  # f(x)
-SPECTRUM = "the spectrum of one group"  # of_spectrum(values, n), computed once for all of these
+SPECTRUM = "the spectrum of one group"  # form(values, n), the values computed once for all of these
 GROUPS = "two groups"  # f(x, y), any sizes
 MATCHES = "two groups and which rows match"  # f(x, y, x_items=, y_items=)
 PAIRS = "pairs"  # f(x, y), row by row
-DIRECTED = "queries and a gallery"  # f(queries, gallery), both ways
+LISTS = "lists of nearest rows"  # form(rows, m), the rows of ``Selection.nearest``, both ways
 INDEPENDENT = "two groups of independent rows"  # f(x, y, paired=): permutation tests
 RANKS = "places of right answers"  # the method of RetrievalRanks that has the function's name, both ways
 
@@ -42,7 +44,7 @@ class Quantity:
     dimension: bool = False  # at most the rank of the rows
     all_pairs_of_pairs: bool = False  # takes the pairs' items, so that pairs of one item are no wrong answers
     floor: Callable[..., Any] | None = None  # f(x, y, x_items=, y_items=): what samples of one distribution reach
-    of_spectrum: Callable[..., Any] | None = None  # f(values, n): what the function does with ``spectrum_values``
+    form: Callable[..., Any] | None = None  # what the function does with what all of its kind share
     bandwidth: bool = False  # takes the bandwidth of a kernel, which all of these share
     by_default: bool = True
     variants: tuple[Mapping[str, Any], ...] = field(default=({},))
@@ -115,7 +117,7 @@ QUANTITIES = _table(
     Quantity(
         function=measure.effective_dimension,
         takes=SPECTRUM,
-        of_spectrum=lambda values, n, quantile: components_for_share(values, quantile),
+        form=lambda values, n, quantile: components_for_share(values, quantile),
         dimension=True,
         lowest=1,
         variants=tuple({"quantile": share} for share in (0.9, 0.95, 0.99)),
@@ -123,18 +125,18 @@ QUANTITIES = _table(
     Quantity(
         function=measure.participation_ratio,
         takes=SPECTRUM,
-        of_spectrum=lambda values, n: participation_ratio_of(values),
+        form=lambda values, n: participation_ratio_of(values),
         dimension=True,
         lowest=1,
     ),
     Quantity(
         function=measure.entropy_rank,
         takes=SPECTRUM,
-        of_spectrum=lambda values, n: entropy_rank_of(values),
+        form=lambda values, n: entropy_rank_of(values),
         dimension=True,
         lowest=1,
     ),
-    Quantity(function=measure.spectrum_area, takes=SPECTRUM, of_spectrum=spectrum_area_of, lowest=0, highest=1),
+    Quantity(function=measure.spectrum_area, takes=SPECTRUM, form=spectrum_area_of, lowest=0, highest=1),
     Quantity(function=measure.two_nn_dimension, takes=GROUP, lowest=0, all_pairs=True, by_default=False),
     Quantity(
         function=measure.levina_bickel_dimension,
@@ -164,7 +166,13 @@ QUANTITIES = _table(
         function=measure.mean_average_precision, takes=RANKS, all_pairs=True, lowest=0, highest=1, by_default=False
     ),
     Quantity(function=measure.r_precision, takes=RANKS, all_pairs=True, lowest=0, highest=1, by_default=False),
-    Quantity(function=measure.hubness, takes=DIRECTED, all_pairs=True, variants=({"k": 10},)),
+    Quantity(
+        function=measure.hubness,
+        takes=LISTS,
+        form=lambda rows, m, k, weights=None: hubness_of_lists(rows[:, :k], m, weights=weights),
+        all_pairs=True,
+        variants=({"k": SEARCHED},),
+    ),
     Quantity(
         function=measure.neighbourhood_preservation, takes=PAIRS, lowest=0, highest=1, all_pairs=True, by_default=False
     ),

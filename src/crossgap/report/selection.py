@@ -9,6 +9,7 @@ import numpy as np
 from crossgap import measure
 from crossgap.data.embeddings import Embeddings
 from crossgap.errors import DegenerateError
+from crossgap.geometry.neighbours import Neighbours, nearest_rows
 from crossgap.measure.certainty import plain_and_drawn
 from crossgap.measure.mmd import median_bandwidth
 from crossgap.measure.spectrum_values import spectrum_values
@@ -162,7 +163,14 @@ class Selection:
             gallery_items=self.codes.y,
             k=min(SEARCHED, gallery.shape[0]),
             seed=self.settings.seed,
+            nearest=self.nearest,
         )
+
+    @cached_property
+    def nearest(self) -> Neighbours:
+        """The rows of the second group that a search with each row of the first one shows."""
+        queries, gallery = (self.groups[name].vectors for name in self.names)
+        return nearest_rows(queries, gallery, min(SEARCHED, gallery.shape[0]))
 
     @cached_property
     def both_ranks(self) -> Any:

@@ -4,7 +4,16 @@ import shlex
 
 from crossgap.report.gap_report import GapReport
 
-__all__ = ["SAMPLE", "SOURCE", "close_command", "doctor_command", "is_sample", "measure_command", "source_words"]
+__all__ = [
+    "SAMPLE",
+    "SOURCE",
+    "close_command",
+    "doctor_command",
+    "in_passing",
+    "is_sample",
+    "measure_command",
+    "source_words",
+]
 
 SOURCE = "SOURCE"  # where a report does not say what was measured
 SAMPLE = "image=images.npy text=texts.npy"  # what a reader of the packaged sample goes on with
@@ -62,3 +71,9 @@ def close_command(report: GapReport, method: str | None = None) -> str:
 def doctor_command(report: GapReport) -> str:
     """Return the command that looks for blunders in the source."""
     return f"crossgap doctor {source_words(report, unpaired=False)}"
+
+
+def in_passing(report: GapReport, verb: str, *options: str) -> str:
+    """Name a command within a sentence: with its source where that is known, without one where it is not."""
+    words = source_words(report, unpaired=verb == "close")
+    return " ".join(["crossgap", verb, *([] if words == SOURCE else [words]), *options])

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from crossgap.report.gap_report import GapReport
-from crossgap.report.source_words import doctor_command
+from crossgap.report.source_words import in_passing
 from crossgap.results import Measurement, told
 
 __all__ = [
@@ -149,7 +149,7 @@ def _scores(report: GapReport, x: str, y: str) -> Iterator[Task]:
     elif match.interval is not None and match.interval[0] <= unmatched:
         sentence = (
             f"Scores: a match scores {_score(match.value)}, no more than others: {pairs}. Are the rows of both groups "
-            f"in one order? {doctor_command(report)} tells."
+            f"in one order? {in_passing(report, 'doctor')} tells."
         )
     else:
         outscored = max(within_x, within_y) > match.value
@@ -241,10 +241,12 @@ def _fairness(report: GapReport, share: Measurement, expected: float) -> tuple[s
     low, high = share.interval or (value, value)
     if high < expected and value < (1 - _NOTICEABLE) * expected:
         if _has_offset(report, *_in_order(report, queries, other)):
-            return CLOSE, f"{other} is hidden. This is the task for which to close the gap (crossgap close)."
+            return CLOSE, (
+                f"{other} is hidden. This is the task for which to close the gap ({in_passing(report, 'close')})."
+            )
         return NOT_MEASURED, (
-            f"{other} is hidden, but not by an offset, so moving the centres will not help (crossgap explain takes "
-            f"apart what else there is)."
+            f"{other} is hidden, but not by an offset, so moving the centres will not help "
+            f"({in_passing(report, 'explain')} takes apart what else there is)."
         )
     if low > expected and value > (1 + _NOTICEABLE) * expected:
         return NOT_MEASURED, f"{other} is favoured."
@@ -274,8 +276,8 @@ def _retrieval(report: GapReport, x: str, y: str) -> Iterator[Task]:
             decision=LEAVE,
             sentence=(
                 f"Retrieval across, recall@1: {', '.join(parts)}. All candidates of such a search come from one group, "
-                f"so the gap hides none of them; close it for this only if held-out pairs gain (crossgap close --score "
-                f"recall tells)."
+                f"so the gap hides none of them; close it for this only if held-out pairs gain "
+                f"({in_passing(report, 'close', '--score recall')} tells)."
             ),
             numbers=tuple(numbers),
         )

@@ -197,10 +197,11 @@ def diagrams_of_rows(
     )
 
 
-def rips_bars(distances: np.ndarray, degrees: Sequence[int]) -> list[np.ndarray]:
+def rips_bars(distances: np.ndarray, degrees: Sequence[int], *, collapse: bool = False) -> list[np.ndarray]:
     """Return the bars (bars, 2) of each of the degrees; infinite entries of the matrix are edges that never come.
 
-    At least one row must have no infinite entry, so that every bar ends (but for one of degree 0, left out).
+    At least one row must have no infinite entry, so that every bar ends (but for one of degree 0, left out). With
+    ``collapse`` edges that change no bar are removed first, which takes long but helps where most of them are such.
 
     Raises
     ------
@@ -208,13 +209,13 @@ def rips_bars(distances: np.ndarray, degrees: Sequence[int]) -> list[np.ndarray]
         If a degree is above 0 and gudhi is not installed.
     """
     higher = [degree for degree in degrees if degree > 0]
-    found = dict(zip(higher, _engine_bars(distances, higher), strict=True)) if higher else {}
+    found = dict(zip(higher, _engine_bars(distances, higher, collapse), strict=True)) if higher else {}
     if 0 in degrees:
         found[0] = _bars_from_zero(_tree_lengths(distances))
     return [found[degree] for degree in degrees]
 
 
-def _engine_bars(distances: np.ndarray, degrees: list[int]) -> list[np.ndarray]:
+def _engine_bars(distances: np.ndarray, degrees: list[int], collapse: bool) -> list[np.ndarray]:
     try:
         from gudhi.sklearn import RipsPersistence
     except ImportError as error:
@@ -227,7 +228,7 @@ def _engine_bars(distances: np.ndarray, degrees: list[int]) -> list[np.ndarray]:
         homology_dimensions=degrees,
         threshold=float(distances.max(axis=1).min()),  # the enclosing radius
         input_type="full distance matrix",
-        num_collapses=0,
+        num_collapses=int(collapse),
         homology_coeff_field=2,
     )
     return [_sorted_bars(np.asarray(bars, dtype=np.float64)) for bars in engine.fit_transform([distances])[0]]

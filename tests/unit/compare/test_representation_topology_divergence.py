@@ -87,6 +87,24 @@ def test_a_block_of_zeros_gives_the_same_bars(rng):
         np.testing.assert_allclose(representation_cross_barcode(x, y), wanted, atol=1e-12)
 
 
+def test_a_crowded_cloud_goes_another_way_to_the_same_bars(rng, monkeypatch):
+    pytest.importorskip("gudhi")
+    x, y = rng.normal(size=(50, 40)), rng.normal(size=(50, 2)) * np.array([1.0, 0.1])
+    module = sys.modules["crossgap.compare.representation_topology_divergence"]
+    ways, engine = [], module.rips_bars
+
+    def seen(graph, degrees, *, collapse):
+        ways.append(collapse)
+        return engine(graph, degrees, collapse=collapse)
+
+    monkeypatch.setattr(module, "rips_bars", seen)
+    collapsed = representation_cross_barcode(x, y)
+    monkeypatch.setattr(module, "_EARLY", 1.0)
+    np.testing.assert_allclose(collapsed, representation_cross_barcode(x, y), atol=1e-12)
+    assert ways == [True, False]
+    assert len(collapsed) > 30
+
+
 def test_it_is_the_mean_of_both_directions(rng):
     pytest.importorskip("gudhi")
     x, y = rng.normal(size=(30, 2)), rng.normal(size=(30, 4))

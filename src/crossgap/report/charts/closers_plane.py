@@ -14,8 +14,10 @@ __all__ = ["closers_plane"]
 
 _HEIGHT = 320
 _LINE = 15  # pixels between labels
-_COLUMN = 142  # pixels of the labels
+_COLUMN = 162  # pixels of the labels
+_NAME = 30  # characters of a label
 _AS_IT_IS = "as it is"
+_STEPS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)  # a centroid distance is at most 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +60,7 @@ def closers_plane(report: GapReport) -> Figure | None:
                 f"{first} + {round(max(gaps) - first + 0.02 * span, 4)} * width / (width - {_COLUMN})"
             ),
         ),
-        axis=alt.Axis(tickCount=5, grid=False),
+        axis=alt.Axis(values=_ticks(first, max(gaps)), grid=False),
     )
     lowest, highest = min(place.low for place in everything), max(place.high for place in everything)
     margin = 0.04 * max(highest - lowest, 1e-6)
@@ -111,11 +113,11 @@ def closers_plane(report: GapReport) -> Figure | None:
                 alt.Tooltip("high:Q", title="to"),
             ],
         ),
-        drawn.mark_text(align="left").encode(x=at_label, y=alt.Y("label:Q"), text="name:N"),
+        drawn.mark_text(align="left", fontSize=11).encode(x=at_label, y=alt.Y("label:Q"), text="name:N"),
     ]
     rows = {
         "closers": rows_of(
-            name=[short(place.name, 24) for place in everything],
+            name=[short(place.name, _NAME) for place in everything],
             closer=[short(place.name, 80) for place in everything],
             kind=kinds,
             gap=gaps,
@@ -184,6 +186,13 @@ def _place(row: Row, quantity: str, *, before: bool = False) -> _Place | None:
         low=start + _mean([low for low, _ in bounds]) if whole else end,
         high=start + _mean([high for _, high in bounds]) if whole else end,
     )
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    """Return at most six round numbers between two, so that no axis runs on under the labels."""
+    step = next(step for step in _STEPS if (high - low) / step <= 5)
+    first, last = -int(-low // step), int(high // step)
+    return [round(number * step, 3) for number in range(first, last + 1)]
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -80,8 +80,8 @@ def clusters(report: GapReport, x: str, y: str) -> Figure | None:
         name=figure_name(report, "clusters", x, y),
         title=f"Whether clusters mix {short(x)} and {short(y)}",
         description=(
-            f"Rows of each group in the {len(order)} largest of {len(found['sizes'])} clusters. {of_one} of them hold "
-            f"rows of one group only (above 99%); {_noise(found.get('noise'))}{cut}"
+            f"Rows of each group in {_which(len(order), len(found['sizes']))}. Of one group only (above 99%): {of_one} "
+            f"of them; {_noise(found.get('noise'))}{cut}"
         ),
         spec=specification(chart, height=_ROW * len(order) + 10, rows=rows),
         table=Table(
@@ -90,6 +90,10 @@ def clusters(report: GapReport, x: str, y: str) -> Figure | None:
             rows=tuple(cells),
         ),
     )
+
+
+def _which(drawn: int, all_of_them: int) -> str:
+    return f"all {drawn} clusters" if drawn == all_of_them else f"the {drawn} largest of {all_of_them} clusters"
 
 
 def _most(shares: dict[str, Sequence[float]], groups: list[str], number: int) -> tuple[str, float]:

@@ -10,6 +10,14 @@ from crossgap.report.page.blocks import Figure
 
 __all__ = ["linear_map"]
 
+_AXES = {
+    "gap": "position along the gap axis",
+    "first within-group component": "strongest direction within the groups",
+    "second within-group component": "second strongest direction within them",
+    "first centroid component": "strongest direction between the centres",
+    "second centroid component": "second strongest direction between them",
+}
+
 
 def linear_map(report: GapReport, *groups: str) -> Figure | None:
     """Draw the linear map that shows these groups."""
@@ -33,12 +41,14 @@ def linear_map(report: GapReport, *groups: str) -> Figure | None:
 
 
 def _title(across: str, groups: list[str]) -> str:
-    names, whose = " and ".join(map(short, groups)), "its" if len(groups) == 1 else "their"
+    shown = list(map(short, groups))
+    names = shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"
+    whose = "its" if len(groups) == 1 else "their"
     return f"{names} on {'the gap axis and ' if across == 'gap' else ''}{whose} strongest variation"
 
 
 def _words(axis: str) -> str:
-    return "position along the gap axis" if axis == "gap" else axis
+    return _AXES.get(axis, axis)
 
 
 def _share(found: Mapping[str, Any]) -> str:

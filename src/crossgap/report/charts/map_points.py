@@ -77,7 +77,7 @@ def map_figure(
             **({"label": [None if p[4] is None else short(str(p[4]), 60) for p in points]} if has_labels else {}),
         ),
     }
-    joined = f" {len(lines)} of {all_lines} pairs are joined by a thin line." if all_lines else ""
+    joined = f" {len(lines)} of {all_lines} matches are joined by a thin line." if all_lines else ""
     return Figure(
         name=name,
         title=title,
@@ -100,7 +100,7 @@ def _scales(x: list[float], y: list[float]) -> tuple[Any, Any]:
 
     scales = []
     spans = [max((max(values) - min(values)) * (1 + 2 * _MARGIN), 1e-6) for values in (x, y)]
-    unit = f"max({_place(spans[0])} / width, {_place(spans[1])} / height)"
+    unit = f"max({_place(spans[0])} / max(width, 1), {_place(spans[1])} / height)"  # width is 0 before it is laid out
     for values, pixels in ((x, "width"), (y, "height")):
         middle = _place((max(values) + min(values)) / 2)
         scales.append(

@@ -11,7 +11,7 @@ __all__ = ["mixed_shares"]
 
 _ROW = 34
 _MOST_SAID = 4
-_AFTER_SAID = "After closing: on rows that the closer was not fitted on, each fold a corpus of its own. "
+_AFTER_SAID = "After closing: on rows that the closer was not fitted on, each part of them searched by itself. "
 _NOW, _AFTER, _CORPUS = "now", "after closing", "in the corpus"
 
 
@@ -42,7 +42,7 @@ def mixed_shares(report: GapReport) -> Figure | None:
         "group:N", legend=None, scale=alt.Scale(domain=names, range=[styles[group].colour for group in groups])
     )
     shape = alt.Shape(
-        "kind:N", title=None, sort=None, scale=alt.Scale(domain=kinds, range=shapes), legend=alt.Legend(columns=3)
+        "kind:N", title=None, sort=None, scale=alt.Scale(domain=kinds, range=shapes), legend=alt.Legend(columns=2)
     )
     drawn = alt.Chart(alt.NamedData("shares")).encode(y=row)
     chart = alt.layer(

@@ -48,7 +48,7 @@ def uniformity_plane(report: GapReport) -> Figure | None:
     furthest = max(*(near.value or 0.0 for _, _, near, _ in points), *(a for _, a, _ in others))
     across = alt.X(
         "alignment:Q",
-        title="alignment: mean squared distance of matches (0: identical)",
+        title="alignment: squared distance of matches (0: same)",
         scale=alt.Scale(domain=[0, rounded(1.08 * furthest)], nice=False),
         axis=alt.Axis(tickCount=5, titleLimit=310),
     )

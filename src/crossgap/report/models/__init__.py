@@ -5,7 +5,7 @@
 """
 
 from crossgap.report.models.compare_models import compare_models
-from crossgap.report.models.gate import Gate, check_gate
-from crossgap.report.models.model_comparison import ModelComparison
+from crossgap.report.models.gate import check_gate
+from crossgap.report.models.model_comparison import Gate, ModelComparison
 
 __all__ = ["Gate", "ModelComparison", "check_gate", "compare_models"]

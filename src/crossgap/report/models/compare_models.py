@@ -1,25 +1,21 @@
 """Measure several models with one seed, and hold each against the first."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
-import numpy as np
-
 from crossgap import __version__
 from crossgap.data.embeddings import Embeddings
-from crossgap.errors import DegenerateError
-from crossgap.measure.certainty import change_bounds
 from crossgap.report.collect import collect
+from crossgap.report.models.differences import differences
 from crossgap.report.models.model_comparison import ModelComparison
 from crossgap.report.models.same_items import same_items
-from crossgap.report.models.similarities import similarities
+from crossgap.report.models.similarities import MOST_ROWS, similarities
 from crossgap.results import Measurement
 
 __all__ = ["compare_models"]
 
-_CURVES = ("cosine_quantiles", "match_probability", "precision_recall")  # at scores that each model has of its own
-_SAMPLING_FACTS = ("n", "m", "d", "sampled_from", "corpus", "pair_count", "answered", "corpus_share", "no_interval")
+_MOST_PAIRS = 15  # of models whose spaces are held against each other; of more models, each against the first
 
 
 def compare_models(
@@ -51,7 +47,7 @@ def compare_models(
     different_items
         Say that rows of different models show different items, whatever their ids and number.
     everything
-        Also representation topology divergence, which needs gudhi and some seconds for each two models.
+        Also representation topology divergence, which needs gudhi and some seconds for each two models and group.
     inputs, notes, command
         Facts for the record.
     progress
@@ -65,8 +61,10 @@ def compare_models(
     Notes
     -----
     A difference is paired: both values are computed under the same resampling of items, so what the models share
-    cancels. For different items both are resampled on their own and the interval is wider. No correction is made for
-    the many differences shown: of twenty true zeros about one lies outside its 95 % interval.
+    cancels. For different items both are resampled on their own and the interval is wider. Shares that are 0 or 1 in
+    every replicate of both models get Newcombe's interval, since resampling cannot show what was never seen. No
+    correction is made for the many differences shown: of twenty true zeros about one lies outside its 95 % interval.
+    How alike spaces are is measured on at most 2,000 rows of a group, whole items drawn at random.
     """
     if len(models) < 2:
         raise ValueError(f"comparing needs at least two models, but there is {len(models)}; give another one.")
@@ -93,14 +91,21 @@ def compare_models(
         measurements[label] = report.measurements
         report_notes += [f"{label}: {note}" for note in report.settings["notes"]]
     first, *others = measurements
-    alike: tuple[Measurement, ...] = ()
+    alike: list[Measurement] = []
     if matched.aligned:
-        settings = {"replicates": replicates, "level": level, "seed": seed, "most_rows": most_rows}
-        alike = tuple(
-            found
-            for pair in combinations(matched.models.items(), 2)
-            for found in similarities(dict(pair), everything=everything, **settings)
-        )
+        pairs, note = _pairs(list(measurements))
+        report_notes += note
+        steps = [(*pair, group) for pair in pairs for group in shared]
+        for one, other, group in steps if progress is None else progress(steps, _alike):
+            alike += similarities(
+                {label: matched.models[label] for label in (one, other)},
+                group,
+                everything=everything,
+                replicates=replicates,
+                level=level,
+                seed=seed,
+                most_rows=min(most_rows, MOST_ROWS),
+            )
     return ModelComparison(
         version=__version__,
         models={label: tuple((inputs or {}).get(label, _facts(found))) for label, found in models.items()},
@@ -119,8 +124,10 @@ def compare_models(
             **({} if command is None else {"command": command}),
         },
         measurements=measurements,
-        differences={label: tuple(_differences(measurements[first], measurements[label], level)) for label in others},
-        similarities=alike,
+        differences={
+            label: tuple(differences(measurements[first], measurements[label], level=level)) for label in others
+        },
+        similarities=tuple(alike),
     )
 
 
@@ -133,46 +140,23 @@ def _shared_groups(models: Mapping[str, Embeddings]) -> list[str]:
     return shared
 
 
+def _pairs(labels: list[str]) -> tuple[list[tuple[str, str]], list[str]]:
+    """Return whose spaces are held against each other, and what that leaves out."""
+    every = list(combinations(labels, 2))
+    if len(every) <= _MOST_PAIRS:
+        return every, []
+    note = f"of {len(labels)} models the likeness of spaces was measured against {labels[0]} only."
+    return [pair for pair in every if labels[0] in pair], [note]
+
+
+def _alike(step: tuple[str, str, str]) -> str:
+    return f"{step[0]} and {step[1]}: likeness, {step[2]}"
+
+
 def _labelled(progress: Any, label: str) -> Any:
     if progress is None:
         return None
     return lambda steps, name: progress(steps, lambda step: f"{label}: {name(step)}")
-
-
-def _differences(
-    baseline: tuple[Measurement, ...], model: tuple[Measurement, ...], level: float
-) -> Iterator[Measurement]:
-    """Yield model - baseline for each measurement that both have under the same options."""
-    before = {_key(found): found for found in baseline}
-    for found in model:
-        if found.name in _CURVES:
-            continue
-        reference = before.get(_key(found))
-        if reference is None or found.value is None or reference.value is None:
-            continue
-        change = None
-        if found.replicates and reference.replicates and len(found.replicates) == len(reference.replicates):
-            drawn = np.array([found.value, *found.replicates]) - np.array([reference.value, *reference.replicates])
-            try:
-                change = change_bounds(drawn, level=level)
-            except DegenerateError:  # hardly any replicate has a value
-                change = None
-        yield Measurement(
-            name=found.name,
-            groups=found.groups,
-            value=found.value - reference.value,
-            interval=change,
-            options=_asked(found),
-        )
-
-
-def _key(found: Measurement) -> tuple[Any, ...]:
-    return found.name, found.groups, repr(sorted(_asked(found).items(), key=str))
-
-
-def _asked(found: Measurement) -> dict[str, Any]:
-    """Return what was asked for, without the facts that belong to one model's rows."""
-    return {key: value for key, value in found.options.items() if key not in _SAMPLING_FACTS}
 
 
 def _facts(embeddings: Embeddings) -> tuple[dict[str, Any], ...]:

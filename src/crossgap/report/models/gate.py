@@ -8,15 +8,21 @@ A quantity stands by its name, with groups and options where there are several; 
 """
 
 import ast
+import difflib
+import math
 import operator
-from collections.abc import Iterator
-from dataclasses import dataclass
+import warnings
+from collections.abc import Iterator, Sequence
 from typing import cast
 
-from crossgap.report.models.model_comparison import ModelComparison
+from crossgap.report.collect import MEASURED
+from crossgap.report.models.differences import is_point, written
+from crossgap.report.models.model_comparison import Gate, ModelComparison
+from crossgap.report.models.similarities import SIMILARITIES
+from crossgap.report.quantities import QUANTITIES
 from crossgap.results import Measurement, told
 
-__all__ = ["Gate", "check_gate"]
+__all__ = ["check_gate", "parsed_gate"]
 
 _EXAMPLE = "centroid_distance < 0.5"
 _COMPARISONS = {
@@ -28,16 +34,9 @@ _COMPARISONS = {
     ast.NotEq: operator.ne,
 }
 _ARITHMETIC = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv}
+_FORMS = ("low", "high", "change", "baseline", "similarity")
 _LONGEST = 2000  # characters
-
-
-@dataclass(frozen=True, kw_only=True)
-class Gate:
-    """Whether a model passed, and the numbers that decided."""
-
-    model: str
-    passed: bool
-    numbers: tuple[str, ...]
+_DEEPEST = 100  # levels
 
 
 def check_gate(comparison: ModelComparison, expression: str) -> tuple[Gate, ...]:
@@ -54,32 +53,88 @@ def check_gate(comparison: ModelComparison, expression: str) -> tuple[Gate, ...]
     ------
     ValueError
         If the expression is none, names an unknown quantity, or one that has no value or several.
+
+    Notes
+    -----
+    All parts are looked up, also those that ``and`` or ``or`` would not need: a name that is wrong is always found.
     """
     tree = parsed_gate(expression)
     gates = []
     for model in list(comparison.models)[1:]:
         reading = _Reading(comparison, model)
         passed = reading.truth(tree)
-        gates.append(Gate(model=model, passed=passed, numbers=tuple(dict.fromkeys(reading.numbers))))
+        numbers = tuple(dict.fromkeys(reading.numbers))
+        gates.append(Gate(expression=expression, model=model, passed=passed, numbers=numbers))
     return tuple(gates)
 
 
-def parsed_gate(expression: str) -> ast.expr:
+def parsed_gate(expression: str, *, metrics: Sequence[str] | None = None) -> ast.expr:
     """Read an expression, before the work that it will be asked of.
+
+    Parameters
+    ----------
+    expression
+        As in ``check_gate``.
+    metrics
+        The quantities that will be measured; None for the usual ones.
 
     Raises
     ------
     ValueError
-        If it is no expression of the allowed form.
+        If it is no expression of the allowed form, or asks for what will not be measured.
     """
     if len(expression) > _LONGEST:
         raise ValueError(f"a gate must have at most {_LONGEST} characters, but it has {len(expression)}; shorten it.")
     try:
-        tree = ast.parse(expression.strip(), mode="eval").body
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Python's own, of an expression that will be refused below
+            tree = ast.parse(expression.strip(), mode="eval").body
     except (SyntaxError, ValueError, MemoryError, RecursionError):
         raise ValueError(f"a gate must be a comparison such as {_EXAMPLE!r}, but it is {expression!r}.") from None
+    if _depth(tree) > _DEEPEST:
+        raise ValueError(f"a gate must nest at most {_DEEPEST} levels, but this one nests deeper; write it flat.")
     _check_truth(tree, expression)
+    for name, known in _names(tree):
+        _check_name(name, known, metrics)
     return tree
+
+
+def _depth(tree: ast.AST) -> int:
+    level, depth = [tree], 0
+    while level and depth <= _DEEPEST:
+        level = [child for node in level for child in ast.iter_child_nodes(node)]
+        depth += 1
+    return depth
+
+
+def _names(node: ast.AST, known: Sequence[str] = MEASURED) -> Iterator[tuple[str, Sequence[str]]]:
+    """Yield each quantity that is asked for, and the names that may stand in its place."""
+    match node:
+        case ast.Call(func=ast.Name(id=name), args=[inner]) if name in _FORMS:
+            yield from _names(inner, SIMILARITIES if name == "similarity" else known)
+        case ast.Call(func=ast.Name(id=name)) | ast.Name(id=name):
+            yield name, known
+        case _:
+            for child in ast.iter_child_nodes(node):
+                yield from _names(child, known)
+
+
+def _check_name(name: str, known: Sequence[str], metrics: Sequence[str] | None) -> None:
+    if name not in known:
+        where = "similarity" if known is SIMILARITIES else "quantity"
+        if known is MEASURED and name in SIMILARITIES:
+            raise ValueError(f"{name!r} is a similarity of two models; write similarity({name}(...)).")
+        close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+        raise ValueError(
+            f"{name!r} is no {where} that is compared; choose from {', '.join(close or known)}."
+            if close or known is SIMILARITIES
+            else f"{name!r} is no {where} that is compared; crossgap explain lists them."
+        )
+    if name == "precision_recall":
+        raise ValueError(f"{name!r} is a curve; ask for a number, such as threshold_at_precision(...).")
+    usual = name not in QUANTITIES or QUANTITIES[name].by_default
+    if known is MEASURED and not (usual if metrics is None else name in metrics):
+        raise ValueError(f"the gate asks for {name!r}, which will not be measured; name it in --metrics.")
 
 
 def _check_truth(node: ast.expr, expression: str) -> None:
@@ -111,16 +166,29 @@ def _check_number(node: ast.expr) -> None:
             _check_number(left)
             return _check_number(right)
         case ast.Call(
-            func=ast.Name(id="low" | "high" | "change" | "baseline" | "similarity"), args=[inner], keywords=[]
+            func=ast.Name(id="low" | "high" | "change" | "baseline" | "similarity" as form), args=[inner], keywords=[]
         ):
-            return _check_number(inner)
-        case ast.Call(func=ast.Name(), args=args, keywords=keywords) if all(
+            return _check_quantity(inner, outer=form)
+        case ast.Call(func=ast.Name(id=name), args=args, keywords=keywords) if name not in _FORMS and all(
             isinstance(value, ast.Constant) for value in (*args, *(keyword.value for keyword in keywords))
         ):
             return
     raise ValueError(
         f"{ast.unparse(node)!r} is no number of a gate; write a number, a quantity such as "
         f'recall_at_k("image", "text", k=1), or change(...), baseline(...), similarity(...), low(...), high(...).'
+    )
+
+
+def _check_quantity(node: ast.expr, outer: str) -> None:
+    """Refuse what is no quantity, or change(...) and the like where low and high alone may hold it."""
+    match node:
+        case ast.Call(func=ast.Name(id="change" | "baseline" | "similarity")) if outer in ("low", "high"):
+            return _check_number(node)
+        case ast.Name(id=name) | ast.Call(func=ast.Name(id=name)) if name not in _FORMS:
+            return _check_number(node)
+    raise ValueError(
+        f"{outer}(...) takes one quantity, but {ast.unparse(node)!r} is none; write for example "
+        f"{outer}(centroid_distance)."
     )
 
 
@@ -134,10 +202,9 @@ class _Reading:
 
     def truth(self, node: ast.expr) -> bool:
         match node:
-            case ast.BoolOp(op=ast.And(), values=values):
-                return all(self.truth(value) for value in values)
-            case ast.BoolOp(values=values):
-                return any(self.truth(value) for value in values)
+            case ast.BoolOp(op=op, values=values):
+                found = [self.truth(value) for value in values]
+                return all(found) if isinstance(op, ast.And) else any(found)
             case ast.UnaryOp(operand=operand):
                 return not self.truth(operand)
             case ast.Compare(left=left, ops=ops, comparators=right):
@@ -148,6 +215,15 @@ class _Reading:
         raise ValueError(f"{ast.unparse(node)!r} compares nothing.")
 
     def number(self, node: ast.expr) -> float:
+        try:
+            found = self._number(node)
+        except (ZeroDivisionError, OverflowError):
+            found = math.nan
+        if not math.isfinite(found):
+            raise ValueError(f"{ast.unparse(node)!r} divides by zero, or is too large, on these models.")
+        return found
+
+    def _number(self, node: ast.expr) -> float:
         match node:
             case ast.Constant(value=value):
                 return float(value)  # type: ignore[arg-type]
@@ -155,47 +231,56 @@ class _Reading:
                 value = self.number(operand)
                 return -value if isinstance(op, ast.USub) else value
             case ast.BinOp(left=left, op=op, right=right):
-                try:
-                    return float(_ARITHMETIC[type(op)](self.number(left), self.number(right)))
-                except ZeroDivisionError:
-                    raise ValueError(f"{ast.unparse(node)!r} divides by zero on these models.") from None
+                return float(_ARITHMETIC[type(op)](self.number(left), self.number(right)))
             case ast.Call(func=ast.Name(id="low" | "high" as end), args=[inner]):
                 found = self.measurement(inner)
                 if found.interval is None:
-                    raise ValueError(f"{ast.unparse(inner)} has no interval; compare with --bootstrap 200.")
+                    raise ValueError(f"{ast.unparse(inner)} has no interval{self._why_none(found)}.")
                 return found.interval[0 if end == "low" else 1]
         return cast(float, self.measurement(node).value)  # _one refuses those without
 
+    def _why_none(self, found: Measurement) -> str:
+        if not self.comparison.settings.get("bootstrap"):
+            return "; compare with --bootstrap 200"
+        reason = found.options.get("no_interval")
+        return "" if reason is None else f": {reason}"
+
     def measurement(self, node: ast.expr) -> Measurement:
+        baseline = self.comparison.baseline
         match node:
             case ast.Call(func=ast.Name(id="change"), args=[inner]):
-                found = self._one(inner, self.comparison.differences.get(self.model, ()))
+                self._one(inner, self.comparison.measurements[baseline], baseline)  # which says why there is none
+                self._one(inner, self.comparison.measurements[self.model], self.model)
+                found = self._one(inner, self.comparison.differences.get(self.model, ()), self.model, "change of ")
             case ast.Call(func=ast.Name(id="baseline"), args=[inner]):
-                found = self._one(inner, self.comparison.measurements[self.comparison.baseline])
+                found = self._one(inner, self.comparison.measurements[baseline], baseline)
             case ast.Call(func=ast.Name(id="similarity"), args=[inner]):
-                found = self._one(inner, tuple(self._similarities()))
+                found = self._one(inner, tuple(self._similarities()), f"{baseline} and {self.model}", "similarity ")
             case ast.Name() | ast.Call():
-                found = self._one(node, self.comparison.measurements[self.model])
+                found = self._one(node, self.comparison.measurements[self.model], self.model)
             case _:
-                raise ValueError(f"{ast.unparse(node)!r} is no quantity; low and high take one quantity.")
+                raise ValueError(f"{ast.unparse(node)!r} is no quantity.")
         self.numbers.append(f"{ast.unparse(node)} = {told(found)}")
         return found
 
     def _similarities(self) -> Iterator[Measurement]:
+        if not self.comparison.settings.get("paired", True):
+            raise ValueError("a similarity needs the same items in each model, but these are compared as different.")
         both = [self.comparison.baseline, self.model]
         return (found for found in self.comparison.similarities if list(found.options["models"]) == both)
 
-    def _one(self, node: ast.expr, there: tuple[Measurement, ...]) -> Measurement:
+    def _one(self, node: ast.expr, there: Sequence[Measurement], whose: str, what: str = "") -> Measurement:
         name, groups, options = _asked(node)
+        there = [measurement for measurement in there if measurement.name == name and not is_point(measurement)]
         found = [measurement for measurement in there if measurement.matches(name, groups, options)]
+        if not there:
+            raise ValueError(f"{what}{name} was not measured of {whose}.")
         if not found:
-            if not any(measurement.name == name for measurement in there):
-                raise ValueError(_unknown(name, there))
-            raise ValueError(f"{ast.unparse(node)} is not among what was measured: {_choices(name, there)}.")
+            raise ValueError(f"{what}{ast.unparse(node)} is not among what was measured: {_choices(there)}.")
         if len(found) > 1:
-            raise ValueError(f"{ast.unparse(node)} may be several numbers; write one of {_choices(name, found)}.")
+            raise ValueError(f"{what}{ast.unparse(node)} may be several numbers; write one of {_choices(found)}.")
         if found[0].value is None:
-            raise ValueError(f"{ast.unparse(node)} has no value for {self.model}: {found[0].reason}.")
+            raise ValueError(f"{ast.unparse(node)} has no value for {whose}: {str(found[0].reason).rstrip('.')}.")
         return found[0]
 
 
@@ -212,22 +297,6 @@ def _asked(node: ast.expr) -> tuple[str, tuple[str, ...], dict[str, object]]:
     raise ValueError(f"{ast.unparse(node)!r} is no quantity.")
 
 
-def _unknown(name: str, there: tuple[Measurement, ...]) -> str:
-    import difflib
-
-    names = list(dict.fromkeys(measurement.name for measurement in there))
-    close = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
-    return f"{name!r} was not measured; choose from {', '.join(close or names)}."
-
-
-def _choices(name: str, there: tuple[Measurement, ...] | list[Measurement]) -> str:
-    told_options = ("k", "quantile", "coordinates", "C", "result", "asked", "neighbours")
-    shown = []
-    for found in there:
-        if found.name != name:
-            continue
-        words = [f'"{group}"' for group in found.groups]
-        words += [f"{key}={found.options[key]!r}" for key in told_options if key in found.options]
-        shown.append(f"{name}({', '.join(words)})")
-    listed = list(dict.fromkeys(shown))
+def _choices(there: Sequence[Measurement]) -> str:
+    listed = list(dict.fromkeys(map(written, there)))
     return ", ".join(listed[:6]) + (f" and {len(listed) - 6} more" if len(listed) > 6 else "")

@@ -8,9 +8,23 @@ from typing import Any
 from crossgap.errors import FormatError
 from crossgap.results import Measurement, to_json
 
-__all__ = ["SCHEMA", "ModelComparison"]
+__all__ = ["SCHEMA", "Gate", "ModelComparison"]
 
 SCHEMA = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gate:
+    """Whether a model passed a condition, and the numbers that decided."""
+
+    expression: str
+    model: str
+    passed: bool
+    numbers: tuple[str, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain data."""
+        return {**self.__dict__, "numbers": list(self.numbers)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +46,8 @@ class ModelComparison:
         have, with an interval that is paired where the items are the same.
     similarities
         Of two models and one group: CKA and others. ``options["models"]`` holds both labels.
+    gates
+        Whether each model but the first passed the gate; empty where none was asked for.
     """
 
     version: str
@@ -40,6 +56,7 @@ class ModelComparison:
     measurements: Mapping[str, tuple[Measurement, ...]]
     differences: Mapping[str, tuple[Measurement, ...]]
     similarities: tuple[Measurement, ...]
+    gates: tuple[Gate, ...] = ()
 
     @property
     def baseline(self) -> str:
@@ -65,6 +82,7 @@ class ModelComparison:
                 "measurements": _listed(self.measurements),
                 "differences": _listed(self.differences),
                 "similarities": [found.as_json() for found in self.similarities],
+                "gates": [found.as_json() for found in self.gates],
             }
         )
 
@@ -98,6 +116,9 @@ class ModelComparison:
                 measurements=_read(document["measurements"]),
                 differences=_read(document["differences"]),
                 similarities=tuple(map(Measurement.from_json, document["similarities"])),
+                gates=tuple(
+                    Gate(**{**found, "numbers": tuple(found["numbers"])}) for found in document.get("gates", ())
+                ),
             )
         except FormatError:
             raise

@@ -1,7 +1,7 @@
 """Whether several sources hold the same items, and their rows brought into one order where they do."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -42,14 +42,45 @@ def same_items(models: Mapping[str, Embeddings], *, different: bool = False) -> 
             kept[label][name] = index
             left = len(models[label][name]) - len(index)
             if left:
-                notes.append(f"{label}, {name}: {left} rows left out, whose items other models lack.")
+                notes.append(
+                    f"{label}, {name}: {left} of {len(models[label][name])} rows left out, whose items other models "
+                    f"lack."
+                )
         if all(found[name].items is None for found in models.values()):
             notes.append(f"{name}: no item ids, so row i was taken to be the same item in each model.")
     aligned = {
         label: Embeddings({name: _taken(found[name], kept[label][name]) for name in groups})
         for label, found in models.items()
     }
-    return SameItems(models=aligned, aligned=True, notes=tuple(notes))
+    for name in groups:
+        notes += _doubts(name, {label: found[name] for label, found in aligned.items()})
+    return SameItems(models=_with_ids_of_the_first(aligned), aligned=True, notes=tuple(notes))
+
+
+def _doubts(name: str, groups: Mapping[str, Group]) -> Iterator[str]:
+    """Say what the match of rows rests on, and where their texts speak against it."""
+    first, *others = groups.items()
+    items = first[1].items
+    if items is not None and len(np.unique(items)) < len(items):
+        yield f"{name}: several rows of one item; the second row of an item was matched with its second, and so on."
+    for label, group in others:
+        if first[1].text is None or group.text is None:
+            continue
+        differ = sum(one != other for one, other in zip(first[1].text, group.text, strict=True))
+        if differ:
+            yield (
+                f"{name}: {differ} of {len(group)} matched rows have another text in {label} than in {first[0]}; bring "
+                f"the rows of an item into one order, if they are meant to be the same."
+            )
+
+
+def _with_ids_of_the_first(models: Mapping[str, Embeddings]) -> dict[str, Embeddings]:
+    """Give matched rows one id in all models: ids of another type sort in another order, and draw other items."""
+    first = next(iter(models.values()))
+    return {
+        label: Embeddings({name: replace(group, items=first[name].items) for name, group in found.items()})
+        for label, found in models.items()
+    }
 
 
 def _matched_rows(groups: Mapping[str, Group]) -> dict[str, np.ndarray] | str:

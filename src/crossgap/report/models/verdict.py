@@ -8,9 +8,26 @@ from typing import Any
 from crossgap.report.models.model_comparison import ModelComparison
 from crossgap.results import Measurement, told
 
-__all__ = ["BOTH_WAYS", "HEADLINES", "Headline", "direction", "likeness", "places", "sentences", "summaries"]
+__all__ = [
+    "BOTH_WAYS",
+    "GAP",
+    "HEADLINES",
+    "NO_INTERVAL",
+    "RETRIEVAL",
+    "UNCLEAR",
+    "Headline",
+    "direction",
+    "found_of",
+    "likeness",
+    "outcome",
+    "places",
+    "summaries",
+    "where",
+]
 
 GROUP, PAIR, BOTH_WAYS, SEARCH = "each group", "two groups", "queries and a gallery", "queries of a mixed search"
+UNCLEAR = "not clearly different"
+NO_INTERVAL = "no interval, so how sure this is cannot be said"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,11 +39,38 @@ class Headline:
     of: str
     more: str = "higher"
     less: str = "lower"
+    way: str = ""  # how to read the number
     options: dict[str, Any] = field(default_factory=dict)
 
 
+GAP = Headline(
+    name="centroid_distance",
+    label="gap (centroid distance)",
+    of=PAIR,
+    more="wider",
+    less="narrower",
+    way="0: the averages of both groups coincide; 2: they are opposite.",
+)
+RETRIEVAL = Headline(
+    name="recall_at_k",
+    label="recall@1",
+    of=BOTH_WAYS,
+    options={"k": 1},
+    more="better",
+    less="worse",
+    way="Share of queries whose nearest row of the other group is a right answer; 1 is best.",
+)
 HEADLINES = (
-    Headline(name="centroid_distance", label="gap (centroid distance)", of=PAIR, more="wider", less="narrower"),
+    GAP,
+    RETRIEVAL,
+    Headline(
+        name="ndcg_at_k",
+        label="NDCG@10 of a mixed index",
+        of=SEARCH,
+        more="better",
+        less="worse",
+        way="Rows of all groups in one index: 1 where all right answers stand first, 0 where the top ten holds none.",
+    ),
     Headline(
         name="linear_separability",
         label="linear separability",
@@ -34,18 +78,37 @@ HEADLINES = (
         options={"C": 1.0},
         more="easier to tell apart",
         less="harder to tell apart",
+        way="How often a linear classifier names the group of a row: 0.5 cannot tell, 1 always can.",
     ),
-    Headline(name="recall_at_k", label="recall@1", of=BOTH_WAYS, options={"k": 1}, more="better", less="worse"),
-    Headline(name="ndcg_at_k", label="NDCG@10 of a mixed index", of=SEARCH, more="better", less="worse"),
-    Headline(name="participation_ratio", label="effective dimension (participation ratio)", of=GROUP),
-    Headline(name="uniformity", label="uniformity", of=GROUP, more="less spread", less="more spread"),
-    Headline(name="alignment", label="alignment", of=PAIR, more="pairs further apart", less="pairs closer"),
+    Headline(
+        name="participation_ratio",
+        label="effective dimension (participation ratio)",
+        of=GROUP,
+        way="How many directions the rows of a group use; at most the dimension of the vectors.",
+    ),
+    Headline(
+        name="uniformity",
+        label="uniformity",
+        of=GROUP,
+        more="less spread",
+        less="more spread",
+        way="Lower is more evenly spread over the sphere; 0: all rows coincide.",
+    ),
+    Headline(
+        name="alignment",
+        label="alignment",
+        of=PAIR,
+        more="pairs further apart",
+        less="pairs closer",
+        way="Mean squared distance of matching rows; 0: they coincide.",
+    ),
     Headline(
         name="cross_edge_share",
-        label="cross-modal edges of the spanning tree",
+        label="tree edges across groups",
         of=PAIR,
         more="more mixed",
         less="less mixed",
+        way="Share of the edges of the minimum spanning tree that join two groups; about 0.5 where groups mix fully.",
     ),
 )
 
@@ -64,74 +127,96 @@ def places(comparison: ModelComparison, headline: Headline) -> list[tuple[str, .
 def summaries(comparison: ModelComparison) -> Iterator[str]:
     """Say of each further model in one sentence what clearly differs from the first, and what does not."""
     for model in list(comparison.models)[1:]:
-        clear: dict[str, None] = {}
-        unclear: dict[str, None] = {}
+        clear, unclear, unknown = [], [], []
         for headline in HEADLINES:
-            for groups in places(comparison, headline):
-                change = comparison.difference(model, headline.name, *groups, **headline.options)
-                if change is None:
-                    continue
-                if change.interval is not None and (change.interval[0] > 0 or change.interval[1] < 0):
-                    clear[f"{_where(headline, groups)} {direction(change, headline)} ({told(change, sign=True)})"] = (
-                        None
-                    )
+            by_direction = _directions(comparison, model, headline)
+            total = sum(map(len, by_direction.values()))
+            for words, there in by_direction.items():
+                told_places = _shared(headline, there, total)
+                if words == UNCLEAR:
+                    unclear.append(f"{headline.label}{told_places}")
+                elif words == NO_INTERVAL:
+                    unknown.append(f"{headline.label}{told_places}")
                 else:
-                    unclear[_where(headline, groups)] = None
-        parts = [f"Clear changes: {'; '.join(clear)}"] if clear else []
-        parts += [f"No clear change: {'; '.join(unclear)}"] if unclear else []
+                    clear.append(f"{headline.label} {words}{told_places}")
+        parts = [
+            f"{title}: {'; '.join(found)}"
+            for title, found in (
+                ("Clearly different", clear),
+                ("Not clearly different", unclear),
+                ("Without an interval", unknown),
+            )
+            if found
+        ]
         yield f"{model} against {comparison.baseline}. {'. '.join(parts) or 'Nothing was measured of both'}."
 
 
-def sentences(comparison: ModelComparison) -> Iterator[str]:
-    """Say of each further model how it differs from the first, quantity by quantity."""
-    for model in list(comparison.models)[1:]:
-        for headline in HEADLINES:
-            for groups in places(comparison, headline):
-                said = _change(comparison, model, headline, groups)
-                if said is not None:
-                    yield f"{model} against {comparison.baseline}, {said}"
+def outcome(comparison: ModelComparison, model: str, headline: Headline) -> str:
+    """Say in a word how a model differs from the first in one quantity, over all groups; "" where nothing says so."""
+    found = set(_directions(comparison, model, headline))
+    clear = found & {headline.more, headline.less}
+    if not clear:
+        return next(iter(sorted(found)), "")  # UNCLEAR goes before nothing else but NO_INTERVAL
+    if len(clear) == 2:
+        return f"partly {headline.more}, partly {headline.less}"
+    return next(iter(clear)) if found == clear else f"{next(iter(clear))} in part"
 
 
 def likeness(comparison: ModelComparison) -> Iterator[str]:
     """Say how alike the spaces of each two models are, group by group."""
-    for pair in itertools.combinations(comparison.models, 2):
-        for group in comparison.settings["groups"]:
-            found = [
-                f"{_plain(measurement.name)} {told(measurement)}"
-                + (f" (chance {measurement.options['chance']:.3f})" if "chance" in measurement.options else "")
-                for measurement in comparison.similarities
-                if tuple(measurement.options["models"]) == pair
-                and measurement.groups == (group,)
-                and measurement.value is not None
-            ]
-            if found:
-                yield f"Spaces of {pair[0]} and {pair[1]}, {group}: {', '.join(found)}."
+    groups = comparison.settings["groups"]
+    for pair, group in itertools.product(itertools.combinations(comparison.models, 2), groups):
+        found = [
+            f"{_plain(measurement.name)} {told(measurement)}"
+            + (f" (chance {measurement.options['chance']:.3f})" if "chance" in measurement.options else "")
+            for measurement in comparison.similarities
+            if tuple(measurement.options["models"]) == pair
+            and measurement.groups == (group,)
+            and measurement.value is not None
+        ]
+        if found:
+            yield f"Spaces of {pair[0]} and {pair[1]}, {group}: {', '.join(found)}."
 
 
 def direction(change: Measurement, headline: Headline) -> str:
     """Say which way a change goes, as far as its interval tells."""
     if change.interval is None or change.value is None:
-        return "how sure this is cannot be said, without an interval"
+        return NO_INTERVAL
     low, high = change.interval
     if low > 0:
         return headline.more
-    return headline.less if high < 0 else "not clearly different"
+    return headline.less if high < 0 else UNCLEAR
 
 
-def _change(comparison: ModelComparison, model: str, headline: Headline, groups: tuple[str, ...]) -> str | None:
-    now = comparison.find(model, headline.name, *groups, **headline.options)
-    before = comparison.find(comparison.baseline, headline.name, *groups, **headline.options)
-    change = comparison.difference(model, headline.name, *groups, **headline.options)
-    if now is None or before is None or change is None:
-        return None
+def found_of(
+    comparison: ModelComparison, model: str, headline: Headline, groups: tuple[str, ...]
+) -> tuple[Measurement | None, Measurement | None]:
+    """Return a headline quantity of a model, and its change against the first."""
     return (
-        f"{_where(headline, groups)}: {told(now)} against {told(before)}, change {told(change, sign=True)}: "
-        f"{direction(change, headline)}."
+        comparison.find(model, headline.name, *groups, **headline.options),
+        comparison.difference(model, headline.name, *groups, **headline.options),
     )
 
 
-def _where(headline: Headline, groups: tuple[str, ...]) -> str:
-    return f"{headline.label}, {(' searching ' if headline.of == BOTH_WAYS else ' and ').join(groups)}"
+def where(headline: Headline, groups: tuple[str, ...]) -> str:
+    """Return groups as they stand beside a headline quantity: "image > text" for image searching text."""
+    return (" > " if headline.of == BOTH_WAYS else ", ").join(groups)
+
+
+def _directions(comparison: ModelComparison, model: str, headline: Headline) -> dict[str, list[tuple[str, ...]]]:
+    """Return the groups by which way the quantity changes on them."""
+    found: dict[str, list[tuple[str, ...]]] = {}
+    for groups in places(comparison, headline):
+        change = found_of(comparison, model, headline, groups)[1]
+        if change is not None:
+            found.setdefault(direction(change, headline), []).append(groups)
+    return found
+
+
+def _shared(headline: Headline, there: list[tuple[str, ...]], total: int) -> str:
+    if len(there) == total and headline.of in (PAIR, BOTH_WAYS):
+        return "" if total == 1 else " both ways" if headline.of == BOTH_WAYS and total == 2 else " everywhere"
+    return f" ({'; '.join(where(headline, groups) for groups in there)})"
 
 
 def _plain(name: str) -> str:

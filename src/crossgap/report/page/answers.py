@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from crossgap.report.gap_report import GapReport
 from crossgap.report.page.blocks import Answer, Card
-from crossgap.report.page.detail_entries import entries, findings, judged_closer
+from crossgap.report.page.detail_entries import findings, judged_closer
 from crossgap.report.source_words import close_command, doctor_command, is_sample, measure_command
 from crossgap.report.verdict import gap_kind, group_pairs, is_short
 from crossgap.results import Measurement
@@ -125,7 +125,7 @@ def _to_do(report: GapReport, cards: tuple[Card, ...]) -> Answer:
     if close:
         short = f"Close the gap for {joined(close)}"
     elif kinds == {"none"}:
-        short = "Nothing: there is no gap to close"
+        short = "Nothing: no gap was found"
     elif leave:
         short = "Leave the gap as it is"
     else:
@@ -172,7 +172,9 @@ def _certainty(report: GapReport, cards: tuple[Card, ...]) -> Answer:
     intervals = any(one.interval is not None for one in report.measurements)
     sentences = []
     if intervals:
-        sentences.append(f"Brackets are {level} intervals from {settings.get('bootstrap')} resamplings of {sizes} rows.")
+        sentences.append(
+            f"Brackets are {level} intervals from {settings.get('bootstrap')} resamplings of {sizes} rows."
+        )
     else:
         sentences.append(f"No intervals: the numbers stand as measured on {sizes} rows.")
     pairs = group_pairs(report)
@@ -214,7 +216,9 @@ def _no_gap(report: GapReport, x: str, y: str, level: str) -> str:
     sentence = "A distance such as this comes about by chance" + ("." if p is None else f" (p = {p:.2g}).")
     if found is None or found.interval is None:
         return sentence
-    return f"{sentence} With more rows a small gap might still show: {level} sure, it is at most {found.interval[1]:.3f}."
+    return (
+        f"{sentence} With more rows a small gap might still show: {level} sure, it is at most {found.interval[1]:.3f}."
+    )
 
 
 def _sure(errors: list[str], intervals: bool, kind: str | None, *, all_decided: bool) -> str:
@@ -226,4 +230,4 @@ def _sure(errors: list[str], intervals: bool, kind: str | None, *, all_decided: 
         return "Sure, for every task"
     if kind in _GAPS:
         return "Sure of the gap, not of every task"
-    return "No gap to be seen with so many rows" if kind == "none" else "Not for every task"
+    return "No gap was found in these rows" if kind == "none" else "Not for every task"

@@ -64,13 +64,17 @@ class Sentences:
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """Rows under heads; numbers are written with ``digits`` after the point, and ``folded`` shows the caption only."""
+    """Rows under heads; numbers are written with ``digits`` after the point, and ``folded`` shows the caption only.
+
+    ``names`` are the quantities of the rows, where each row is one: they lead to what the page says on them.
+    """
 
     caption: str
     columns: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
     digits: int = 3
     folded: bool = False
+    names: tuple[str, ...] = ()
     kind: Literal["table"] = "table"
 
 

@@ -14,6 +14,7 @@ from crossgap.report.page.sections.scores import scores
 from crossgap.report.page.sections.shape import shape
 from crossgap.report.page.sections.topology import topology
 from crossgap.report.page.sections.verdict import task_cards, verdict
+from crossgap.report.source_words import measure_command
 from crossgap.report.verdict import group_pairs, headline
 
 __all__ = ["gap_page"]
@@ -51,12 +52,14 @@ def _lead(report: GapReport) -> tuple[str, str]:
     if not sentence:
         return (
             f"How far {x} and {y} lie apart was not measured.",
-            "crossgap measure SOURCE -o gap.json, without --metrics, measures it.",
+            f"{measure_command(report)}, without --metrics, measures it.",
         )
     kind, colon, numbers = sentence.rpartition(": centroid distance ")
     return (f"{kind}.", f"Centroid distance {numbers}") if colon else (sentence, "")
 
 
 def _facts(report: GapReport) -> list[str]:
-    groups = [f"{facts['group']} {facts.get('n', 0):,} × {facts.get('d', '–')}" for facts in report.inputs]
+    groups = [
+        f"{facts['group']}: {facts.get('n', 0):,} rows × {facts.get('d', '–')} dimensions" for facts in report.inputs
+    ]
     return [*groups, f"seed {report.settings.get('seed', '–')}", f"crossgap {report.version}"]

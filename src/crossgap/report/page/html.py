@@ -13,11 +13,11 @@ from crossgap.report.page.blocks import Page, Table
 from crossgap.report.page.chart_json import chart_json, script_json
 from crossgap.report.page.safe_text import LONGEST_TEXT, picture, plain
 
-__all__ = ["render"]
+__all__ = ["prepare", "render"]
 
 _LONGEST_TABLE = 300  # rows; the rest is in the document
 _LONGEST_PRINTED = 60  # rows of a folded table that is opened on paper
-_NUMBER = re.compile(r"[\[<≤≥±+−-]?[0-9][0-9.,%eE+−-]*( ?\[[^\]]*\])?|\[[^\]]*\]|–|")
+_NUMBER = re.compile(r"[\[<≤≥±+−-]?[0-9][0-9.,%°eE+−-]*( ?\[[^\]]*\])?|\[[^\]]*\]|–|")
 
 
 def render(page: Page) -> str:
@@ -51,11 +51,26 @@ def render(page: Page) -> str:
         longest_table=_LONGEST_TABLE,
         longest_printed=_LONGEST_PRINTED,
         cuts_shown=_cuts_shown,
+        quantities=_explained(page),
     )
+
+
+def _explained(page: Page) -> frozenset[str]:
+    """Return the names of the reference entries, which tables lead to."""
+    blocks = [block for section in page.sections for block in section.blocks]
+    return frozenset(entry.name for block in blocks if block.kind == "entries" for entry in block.items)
 
 
 def _asset(name: str) -> str:
     return (files("crossgap.report.page") / "assets" / name).read_text(encoding="utf-8")
+
+
+def prepare() -> None:
+    """Load what a page is drawn with, which takes two seconds, so that it can happen beside other work."""
+    import altair  # noqa: F401
+    import jinja2  # noqa: F401
+
+    _runtime()
 
 
 @lru_cache(maxsize=1)

@@ -4,11 +4,13 @@ from collections.abc import Iterable, Sequence
 
 from crossgap.report.gap_report import GapReport
 from crossgap.report.page.blocks import Table
-from crossgap.report.page.detail_entries import AGAIN
 from crossgap.report.plain_names import plain_name, plain_where
+from crossgap.report.source_words import measure_command
 from crossgap.results import Measurement, with_bounds
 
 __all__ = ["chosen", "measurement_table", "not_measured"]
+
+_COUNTS = ("effective_dimension", "median_rank")
 
 
 def chosen(report: GapReport, names: Sequence[str], groups: Iterable[str]) -> list[Measurement]:
@@ -26,13 +28,26 @@ def measurement_table(found: Iterable[Measurement], caption: str) -> Table | Non
         return None
     chances = [one.options.get("by_chance") for one in known]
     has_chance = any(isinstance(chance, int | float) for chance in chances)
+    has_interval = any(one.interval is not None for one in known)
     return Table(
         caption=caption,
-        columns=("quantity", "groups", "value", "interval", *(["by chance"] if has_chance else [])),
+        columns=(
+            "quantity",
+            "groups",
+            "value",
+            *(["interval"] if has_interval else []),
+            *(["by chance"] if has_chance else []),
+        ),
         rows=tuple(
-            (_capital(plain_name(one)), plain_where(one), *_told(one), *([chance] if has_chance else []))
+            (
+                _capital(plain_name(one)),
+                plain_where(one),
+                *_told(one)[: 1 + has_interval],
+                *([chance] if has_chance else []),
+            )
             for one, chance in zip(known, chances, strict=True)
         ),
+        names=tuple(one.name for one in known),
     )
 
 
@@ -52,15 +67,22 @@ def not_measured(report: GapReport, names: Sequence[str], groups: Iterable[str])
                 reasons.setdefault(one.reason.rstrip("."), []).append(plain_name(one))
     sentences = [f"{_capital(', '.join(names_of))}: {reason}." for reason, names_of in reasons.items()]
     if absent:
-        sentences.append(f"Not in this file: {', '.join(absent)}; {AGAIN} measures what is usual.")
+        sentences.append(f"Not in this file: {', '.join(absent)}; {measure_command(report)} measures what is usual.")
     return tuple(sentences)
 
 
-def _told(one: Measurement) -> tuple[float | None, str | None]:
+def _told(one: Measurement) -> tuple[float | str | None, str | None]:
+    """Write a value and its interval with the same digits after the point: none where all are whole numbers."""
     if one.interval is None or one.value is None:
         return one.value, None
-    digits = 1 if max(map(abs, one.interval)) >= 10 else 3
-    return one.value, with_bounds(one.value, one.interval, digits).partition(" ")[2]
+    numbers = (one.value, *one.interval)
+    digits = 3
+    if one.name in _COUNTS and all(number == round(number) for number in numbers):
+        digits = 0
+    elif max(map(abs, numbers)) >= 10 or one.name in _COUNTS:
+        digits = 1
+    value, _, bounds = with_bounds(one.value, one.interval, digits).partition(" ")
+    return value if digits < 3 else one.value, bounds
 
 
 def _capital(text: str) -> str:

@@ -183,6 +183,14 @@
     });
   }
 
+  // a link to what is folded opens it
+  const unfold = () => {
+    const one = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    if (one && one.tagName === "DETAILS") one.open = true;
+  };
+  window.addEventListener("hashchange", unfold);
+  unfold();
+
   // where the reader is
   if (window.IntersectionObserver) {
     const links = new Map(all("nav a").map((one) => [one.getAttribute("href").slice(1), one]));

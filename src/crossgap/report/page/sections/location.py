@@ -11,7 +11,8 @@ from crossgap.report.gap_report import GapReport
 from crossgap.report.page.blocks import Globe, Paragraph, Section, Table
 from crossgap.report.page.detail_entries import entries, missing_entry
 from crossgap.report.page.measurement_table import chosen, measurement_table, not_measured
-from crossgap.report.verdict import group_pairs
+from crossgap.report.source_words import measure_command
+from crossgap.report.verdict import gap_kind, group_pairs
 from crossgap.results import told
 
 __all__ = ["location"]
@@ -28,10 +29,6 @@ _HALF = 0.5  # of a group's variance: the components that count as what it varie
 _NEAR = 1.5  # times chance, beyond which a share of energy is told as more, or less
 _COMPONENTS = (1, 5, 20, 100)
 _FEW = 10
-_UMAP = (
-    "UMAP maps, planar and on the sphere: not measured; crossgap measure SOURCE --everything --html gap.html, after "
-    "pip install 'crossgap[umap]'."
-)
 
 
 def location(report: GapReport) -> Section:
@@ -42,12 +39,15 @@ def location(report: GapReport) -> Section:
     for x, y in pairs[:1]:
         found = next((one for one in entries(report, "gap_location") if tuple(one["groups"]) == (x, y)), None)
         blocks += [Paragraph(text=sentence, tone="key") for sentence in _said(report, x, y, found)]
+        if gap_kind(report, x, y) in ("none", "shape only"):
+            blocks.append(Paragraph(text=_NO_OFFSET, tone="caution"))
         blocks.append(group_matrix(report))
         blocks.append(linear_map(report, x, y))
         if blocks[-1] is not None:
             blocks.append(Paragraph(text=_READING_MAP, tone="reading"))
         if len(pairs) > 1:
             blocks.append(linear_map(report, *(str(facts["group"]) for facts in report.inputs)))
+            blocks += [] if blocks[-1] is None else [Paragraph(text=_READING_ALL, tone="reading")]
         blocks.append(gap_energy(report, x, y))
         if found is not None:
             blocks += [_angles(found, x, y), Paragraph(text=_READING_ANGLES, tone="reading")]
@@ -71,16 +71,26 @@ def location(report: GapReport) -> Section:
     )
 
 
+_NO_OFFSET = (
+    "These centres lie no further apart than chance lets them, so where the distance lies, in which coordinates and "
+    "directions, is chance too."
+)
 _READING_MAP = (
     "How to read the map: across is the line through both centres, so that the distance between the clouds is the gap "
     "at its true size; upwards is the direction in which the rows of a group differ most, a small part of what tells "
-    "them apart. Thin lines join partners: where they run level, one shift would bring the groups together; "
-    "where they fan out, the gap is not the same for all."
+    "them apart. 0 is the middle between the centres. Thin lines, where there are any, join matches: where they run "
+    "level, one shift would bring the groups together; where they fan out, the gap is not the same for all."
+)
+_READING_ALL = (
+    "How to read this map: it shows all groups in the plane in which their centres differ most, so the distances "
+    "between clouds are those of the gaps, or somewhat shorter."
 )
 _READING_ANGLES = (
-    "How to read the angles: 90° means that the group does not vary along the gap at all, so that the gap can be taken "
-    "out without touching what tells its rows apart; 0° means that the gap lies within what the group varies in. The "
-    "more components one counts, the smaller the angle, so compare with what a random direction would have."
+    "How to read the angles: the gap's energy is its squared length, and a component is one of the directions in which "
+    "a group varies, the strongest first. 90° means that the group does not vary along the gap at all, so that the gap "
+    "can be taken out without touching what tells its rows apart; 0° means that the gap lies within what the group "
+    "varies in. The more components one counts, the smaller the angle, so compare with what a random direction would "
+    "have."
 )
 _READING_UMAP = (
     "How to read the UMAP map: who is near to whom is mostly true; distances between clouds, their sizes and empty "
@@ -101,8 +111,9 @@ def _said(report: GapReport, x: str, y: str, found: Mapping[str, Any] | None) ->
         return [f"{text}."]
     few, share = _largest(found)
     names = ", ".join(map(str, found["coordinates"][:few]))
+    number, holds = ("number", "holds") if few == 1 else ("numbers", "hold")
     text += (
-        f". {few} of {found['d']} coordinates ({'number' if few == 1 else 'numbers'} {names}) hold {share:.1%} of the "
+        f". {few} of {found['d']} coordinates ({number} {names}) {holds} {share:.1%} of the "
         f"gap's squared length, where an even spread would give them {few / found['d']:.1%}."
     )
     clauses = [_clause(report, group, found) for group in (x, y)]
@@ -130,16 +141,21 @@ def _clause(report: GapReport, group: str, found: Mapping[str, Any]) -> str:
     if place is None:
         return ""
     count, energy, by_chance = (angles[key][place] for key in ("components", "energy", "random"))
-    if energy > _NEAR * by_chance:
-        verdict = "more than"
-    elif energy < by_chance / _NEAR:
-        verdict = "less than"
+    if energy > _NEAR * by_chance or 1 - energy < (1 - by_chance) / _NEAR:
+        verdict, meaning = "more than", ", so taking the gap out also touches some of what tells these rows apart"
+    elif energy < by_chance / _NEAR or 1 - energy > (1 - by_chance) * _NEAR:
+        verdict, meaning = "less than", ", so the gap can go almost without touching what tells these rows apart"
     else:
-        verdict = "about what"
+        verdict, meaning = "about what", ""
+    holds = "holds" if count == 1 else "hold"
     return (
-        f"The {count} strongest directions of {group}, which hold {shares[count]:.0%} of what it varies in, hold "
-        f"{energy:.1%} of the gap: {verdict} a random direction would have there ({by_chance:.1%})."
+        f"{_strongest(count)} of {group}, with {shares[count]:.0%} of its variance, {holds} "
+        f"{energy:.1%} of the gap: {verdict} a random direction would have there ({by_chance:.1%}){meaning}."
     )
+
+
+def _strongest(count: int) -> str:
+    return "The strongest direction" if count == 1 else f"The {count} strongest directions"
 
 
 def _angles(found: Mapping[str, Any], x: str, y: str) -> Table | None:
@@ -198,9 +214,12 @@ def _missing_maps(report: GapReport) -> list[str]:
     }
     missing = sorted(reasons)
     if "linear" not in kinds:
-        missing.append("Map of the gap axis: this file holds none; crossgap measure SOURCE -o gap.json makes it.")
+        missing.append(f"Map of the gap axis: this file holds none; {measure_command(report)} makes it.")
     if not kinds & {"umap", "umap-sphere"}:
-        missing.append(_UMAP)
+        missing.append(
+            f"UMAP maps, planar and on the sphere: {measure_command(report, '--everything')} makes them, after pip "
+            f"install 'crossgap[umap]'."
+        )
     return missing
 
 

@@ -10,6 +10,28 @@ from crossgap.results import Measurement
 __all__ = ["method"]
 
 _NOT_AS_OPTIONS = ("n", "m", "d", "corpus", "sampled_from", "pair_count", "answered", "pairs_counted", "pairs_sampled")
+_SETTINGS = {
+    "seed": "start of every random choice",
+    "bootstrap": "resamplings of the items behind each interval",
+    "level": "share of such intervals that hold the true value",
+    "precision": "precision for which a score threshold is sought",
+    "rows": "rows of a group up to which all pairs are counted; of more, a sample",
+    "metrics": "quantities that were asked for",
+}
+_WORDS = (
+    ("row", "one vector: an image, a text, a sound"),
+    ("item", "what rows are about; rows of one item belong together"),
+    ("group", "rows of one kind, such as image; its modality is the kind"),
+    ("match", "two rows of one item, of different groups; also called a pair, or partners"),
+    ("stranger", "a row of another item"),
+    ("corpus", "all rows that a search looks through; a gallery, where they are of one group"),
+    ("score", "the cosine of two rows, unless it says otherwise"),
+    ("interval", "in brackets: the range in which the true value lies, with the confidence named above"),
+    ("by chance", "what shuffled groups or guessing would give"),
+    ("closer", "a fitted map that moves vectors, or rescales scores, so that modalities can be compared"),
+    ("held out", "rows that a closer or a threshold was not fitted on"),
+    ("NDCG@10", "quality of a list: 1 where all right answers stand first, 0 where the top ten holds none"),
+)
 _CURVES = ("match_probability", "precision_recall")
 
 
@@ -36,38 +58,44 @@ def method(report: GapReport) -> Section:
         ),
         Table(
             caption="Settings",
-            columns=("setting", "value"),
+            columns=("setting", "value", "what it is"),
             rows=(
-                *((str(key), _written(value)) for key, value in settings.items() if key not in ("notes", "command")),
-                ("crossgap", report.version),
+                *(
+                    (str(key), _written(value), _SETTINGS.get(str(key), "–"))
+                    for key, value in settings.items()
+                    if key not in ("notes", "command") and not (key == "metrics" and value is None)
+                ),
+                ("crossgap", report.version, "version that measured"),
             ),
         ),
     ]
     command = settings.get("command")
     if command:
-        blocks.append(Code(caption="The command that made this file:", text=str(command)))
+        blocks.append(Code(caption="The command that measured (--html and -o say where to write):", text=str(command)))
     blocks += [
         Code(
             caption="This page again, from the file alone:",
             text="crossgap report gap.json -o gap.html",
         ),
         Download(text="Save the file that this page is drawn from (gap.json)"),
+        Heading(text="Words of this page"),
+        Table(caption="What words mean here", columns=("word", "meaning"), rows=_WORDS),
         Heading(text="Every number"),
         Paragraph(
             text=(
-                "Ranges in brackets hold the true value with the confidence that the settings name. Histograms and "
-                "curves stand with their charts."
+                "Ranges in brackets hold the true value with the confidence that the settings name (level). "
+                "Histograms and curves stand with their charts."
             ),
             tone="reading",
         ),
         _numbers(report),
         Heading(text="What each quantity is"),
         Entries(
-            caption="Formula, how to read it, and where it comes from; crossgap explain NAME says more.",
+            caption=("Formula, how to read it, and where it comes from; crossgap explain --metric NAME says it too."),
             items=tuple(_entries(report)),
         ),
     ]
-    missing = () if command else ("The command: this file does not hold it; crossgap measure SOURCE -o gap.json does.",)
+    missing = () if command else ("The command: this file does not hold it; one that crossgap measure writes does.",)
     return Section(name="method", title="Method", blocks=tuple(blocks), missing=missing)
 
 

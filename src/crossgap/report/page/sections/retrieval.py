@@ -15,10 +15,11 @@ __all__ = ["retrieval"]
 _QUANTITIES = ("recall_at_k", "median_rank", "mean_reciprocal_rank", "hubness", "stable_region")
 _HUBS = 1.0  # of skewness, from which some rows are hubs
 _READING = (
-    "How to read it: recall@k is the share of queries whose match is among the first k answers, the median rank the "
-    "place of the match in half of the searches. Both get worse as the gallery grows: compare galleries of one size. "
-    "Hubness is the skewness of how often a row is among the ten nearest: 0 where all come up alike, above 1 where a "
-    "few rows come up for many queries that they do not answer."
+    "How to read it: recall@k is the share of queries whose match is among the first k answers; in half of the "
+    "searches the match stands at the median rank or before it. Both get worse as the gallery grows: compare galleries "
+    "of one size. Hubness is the skewness of how often a row is among the ten nearest: 0 where all come up alike, "
+    "above 1 where a few rows come up for many queries that they do not answer. A stable pair is one that training "
+    "would leave alone: its match scores so far above all others that the loss hardly pulls at it."
 )
 
 
@@ -68,10 +69,11 @@ def _part(report: GapReport, one: Measurement) -> str:
     full = one.options.get("sampled_from")
     gallery = f"{one.options['m']} rows" if full is None else f"{one.options['m']} of {full[-1]} rows"
     middle = "" if rank is None else f", median rank {rank:g}"
-    return (
-        f"{one.groups[0]} searching {one.groups[1]} ({gallery}) {told(one)}{middle}, by guessing about "
-        f"{chance_recall(one):.3g}"
-    )
+    chance = chance_recall(one)
+    guessing = f"guessing gives about {chance:.3g}"
+    if one.interval is not None and one.interval[0] <= chance:
+        guessing += ", so this is no better than guessing"
+    return f"{one.groups[0]} searching {one.groups[1]} ({gallery}) {told(one)} ({guessing}){middle}"
 
 
 def _better(found: list[Measurement | None]) -> str:

@@ -7,7 +7,8 @@ from crossgap.report.charts.score_bands import score_bands
 from crossgap.report.charts.specification import figure_name
 from crossgap.report.gap_report import GapReport
 from crossgap.report.page.blocks import Paragraph, Section, Sentences, Slider
-from crossgap.report.page.detail_entries import AGAIN, entries, missing_entry
+from crossgap.report.page.detail_entries import entries, missing_entry
+from crossgap.report.source_words import measure_command
 from crossgap.report.verdict import group_pairs, tasks
 
 __all__ = ["scores"]
@@ -21,9 +22,9 @@ def scores(report: GapReport) -> Section:
         blocks.append(
             Paragraph(
                 text=(
-                    "A score is the cosine of two rows: 1 for the same direction, 0 for unrelated ones. Where there is "
-                    "a gap, two rows of one kind score higher than a true match across, so a score means something "
-                    "only beside scores of the same kind."
+                    "A score is the cosine of two rows: 1 for the same direction, 0 for unrelated ones. A match is two "
+                    "rows of one item, such as an image and its text. Where there is a gap, two rows of one kind often "
+                    "score higher than a match across, so a score means something only beside scores of the same kind."
                 ),
                 tone="reading",
             )
@@ -34,7 +35,9 @@ def scores(report: GapReport) -> Section:
         bands = score_bands(report, x, y)
         blocks += [] if bands is None else [bands]
         if bands is None:
-            missing.append(f"Which cosines occur: this file holds no cosine quantiles; {AGAIN} measures them.")
+            missing.append(
+                f"Which cosines occur: this file holds no cosine quantiles; {measure_command(report)} measures them."
+            )
         cuts = {tuple(map(str, entry["groups"])): entry for entry in entries(report, "score_cuts")}
         for queries, gallery in ((x, y), (y, x)):
             if (queries, gallery) in cuts:
@@ -42,7 +45,7 @@ def scores(report: GapReport) -> Section:
             curve = precision_recall(report, queries, gallery)
             blocks += [] if curve is None else [curve]
         if not any((queries, gallery) in cuts for queries, gallery in ((x, y), (y, x))):
-            missing += missing_entry(report, "score_cuts", "What each threshold keeps")
+            missing += missing_entry(report, "score_cuts", "What each threshold keeps", (x, y))
     if not blocks:
         missing.append("Scores across need two groups.")
     return Section(

@@ -8,6 +8,7 @@ from crossgap.report.gap_report import GapReport
 from crossgap.report.page.blocks import Paragraph, Section
 from crossgap.report.page.detail_entries import missing_entry
 from crossgap.report.page.measurement_table import chosen, measurement_table, not_measured
+from crossgap.report.source_words import source_words
 from crossgap.report.verdict import group_pairs
 from crossgap.results import Measurement, told
 
@@ -30,7 +31,8 @@ _READING_SPECTRA = (
 )
 _READING_PLANE = (
     "How to read the plane: matches are identical at the left edge, and a group fills the sphere evenly at the dashed "
-    "line. Training trades the two: good models are at the lower left. Rings are models of other data, for scale only."
+    "line. Training trades the two: good models are at the lower left. Rings are models of other data, for scale only, "
+    "named by the loss that they were trained with: CLIP's own, and two (CUA, CUAXU) that also ask for even spread."
 )
 
 
@@ -53,7 +55,8 @@ def shape(report: GapReport) -> Section:
     missing += not_measured(report, [one for one in _INTRINSIC if chosen(report, [one], groups)], groups)
     if not chosen(report, _INTRINSIC, groups):
         missing.append(
-            f"Intrinsic dimension: not measured; crossgap measure SOURCE --metrics {','.join(_INTRINSIC)} -o gap.json."
+            f"Intrinsic dimension, how many numbers it takes to say where a row lies among its neighbours: crossgap "
+            f"measure {source_words(report)} --metrics {','.join(_INTRINSIC)} -o intrinsic.json measures it."
         )
     return Section(
         name="shape",
@@ -102,6 +105,6 @@ def _more(found: list[Measurement]) -> str:
     sizes = {one.options.get("n") for one in found}
     low, high = sorted(found, key=lambda one: one.value or 0.0)
     if low.interval is None or high.interval is None or low.interval[1] >= high.interval[0]:
-        return "; the intervals overlap, so that neither clearly varies in more"
+        return "; the intervals overlap, so that neither clearly varies in more of them"
     but = "" if len(sizes) == 1 else ", though their numbers of rows differ, which alone may do that"
-    return f"; {high.groups[0]} varies in more{but}"
+    return f"; {high.groups[0]} varies in more of them{but}"

@@ -7,7 +7,7 @@ from typing import Any
 from crossgap.report.gap_report import GapReport
 from crossgap.report.page.blocks import Card, Cards, Code, Paragraph, Section, Sentences
 from crossgap.report.page.closer_words import CLOSER_WORDS
-from crossgap.report.page.detail_entries import entries, findings, judged_closer
+from crossgap.report.page.detail_entries import findings, judged_closer
 from crossgap.report.source_words import SAMPLE, close_command, is_sample, measure_command
 from crossgap.report.verdict import CLOSE, LEAVE, NOT_MEASURED, Task, group_pairs, headline, tasks
 from crossgap.results import told, with_bounds
@@ -52,6 +52,10 @@ _QUANTITIES = {
     "match_auroc": "AUROC of a match",
     "modality_share_excess": "fairness",
 }
+_COSTS = {
+    "mixed search": "Sure that a group is hidden",
+    "one threshold": "Sure that a match scores lower than rows of one kind",
+}
 _CHECK = "check the data"  # instead of a decision that rests on data with errors
 _ORDER = {CLOSE: 0, _CHECK: 1, "not enough data": 2, LEAVE: 3, NOT_MEASURED: 4}
 _USELESS = {  # up to which value of a quantity even a clear gain is of little use, and what that means
@@ -81,7 +85,7 @@ def verdict(report: GapReport) -> Section:
                        f"{measure_command(report)}, without --metrics, measures them.")  # fmt: skip
     if not pairs:
         missing.append(
-            f"A gap needs two groups, and this file holds one; measure it beside a second one: {_with_a_second(report)}."
+            f"A gap needs two groups, and this file holds one; measure it beside a second: {_with_a_second(report)}."
         )
     return Section(
         name="verdict", title="Close the gap or leave it, task by task", blocks=tuple(blocks), missing=tuple(missing)
@@ -100,8 +104,9 @@ def _reading(found: Mapping[str, Any]) -> str:
         f"How to read the cards: a closer is a fitted map that moves vectors, or rescales scores, so that modalities "
         f"can be compared. Gains are those of {name}{what}{chosen}. Items were dealt into {parts}, each judged by a "
         f"closer that was fitted on the rest, so that it had not seen them. A part is a smaller corpus, in which a "
-        f"match is easier to find: values before and after are higher than those of all rows further down; compare "
-        f"them with each other. Close it: the whole interval of the gain lies above 0. Leave it: no gain, or a loss."
+        f"match is easier to find: values before and after are mostly higher than those of all rows further down; "
+        f"compare them with each other. Close it: the whole interval of the gain lies above 0. Leave it: no gain, or "
+        f"a loss."
     )
 
 
@@ -241,17 +246,17 @@ def _measured_cards(report: GapReport, name: str, now: list[Task]) -> Iterable[C
             decision=decision,
             numbers=tuple(line for task in same for line in _now(task)),
             sentences=tuple(task.sentence for task in same),
-            certainty=_without_a_judge(report, decision),
+            certainty=_without_a_judge(report, name, decision),
         )
 
 
-def _without_a_judge(report: GapReport, decision: str) -> str:
+def _without_a_judge(report: GapReport, name: str, decision: str) -> str:
     """Say how sure a decision is that no closer was tried for, and why none was."""
     tried = report.details.get("closers") or ()
     reason = next((str(one["reason"]) for one in tried if isinstance(one, Mapping) and one.get("reason")), None)
     unjudged = "was not measured" if reason is None else f"was not measured ({reason.partition(';')[0].rstrip('.')})"
     if decision == CLOSE:
-        return f"Sure that it costs; what closing gains {unjudged}."
+        return f"{_COSTS.get(name, 'Sure that it costs')}; what closing gains {unjudged}."
     if decision == LEAVE:
         return f"Nothing is lost here; what closing would gain {unjudged}."
     return f"What closing would gain {unjudged}."
