@@ -32,8 +32,11 @@ distance = float(crossgap.measure.centroid_distance(pairs.x, pairs.y))
 if not distance > 0.1:
     sys.exit(f"the sample should show a gap, but its centroid distance is {distance:.3f}.")
 report = crossgap.report.collect(sample, metrics=["centroid_distance"], replicates=0)
+page = report.to_html()
+if "</html>" not in page[-20:] or "http-equiv" not in page:
+    sys.exit("the wheel should draw the page of a report, but the page is not whole.")
 print(f"crossgap {crossgap.__version__} from the wheel: {len(pairs)} pairs, centroid distance {distance:.3f}, "
-      f"{len(report.to_json())} bytes of report.")
+      f"{len(report.to_json())} bytes of report, {len(page)} of its page.")
 """
 
 

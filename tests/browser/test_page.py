@@ -64,6 +64,22 @@ def test_the_first_screen_answers(opened, sample_page):
         assert box["y"] < 600
 
 
+def test_a_quantity_of_a_table_leads_to_what_it_is(opened, sample_page):
+    page = opened(sample_page).page
+    entry = page.locator("#quantity-centroid_distance")
+    assert entry.get_attribute("open") is None
+    page.locator("a[href='#quantity-centroid_distance']").first.click()
+    assert entry.get_attribute("open") is not None
+    assert entry.locator("dt").first.is_visible()
+
+
+def test_commands_break_between_words_only(opened, sample_page):
+    page = opened(sample_page, width=360).page
+    heights = page.locator("pre code span").evaluate_all("all => all.map((one) => one.getClientRects().length)")
+    assert heights
+    assert set(heights) == {1}
+
+
 # the slider
 
 

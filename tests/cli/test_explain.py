@@ -8,18 +8,24 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from crossgap import measure
+from crossgap import compare, measure, topology
 from crossgap.cli import app
 from crossgap.report.collect import MEASURED
 from crossgap.report.documentation import documentation
 
-FUNCTIONS = [name for name in measure.__all__ if not isinstance(getattr(measure, name), type)]
+ROOMS = {
+    name: room
+    for room in (measure, compare, topology)
+    for name in room.__all__
+    if inspect.isfunction(getattr(room, name))
+}
+FUNCTIONS = list(ROOMS)
 TOOLS = {"bootstrap_interval", "bootstrap_weights", "paired_difference"}  # of certainty, and no quantities
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_every_function_says_what_it_is_and_whose(name):
-    found = documentation(getattr(measure, name))
+    found = documentation(getattr(ROOMS[name], name))
     assert found.summary.endswith(".")
     assert found.parameters, "has no section Parameters"
     if name not in TOOLS:
@@ -32,9 +38,9 @@ def test_every_function_is_explained(name):
     done = CliRunner().invoke(app, ["explain", "--metric", name])
     assert done.exit_code == 0
     assert done.stderr == ""
-    assert done.stdout.startswith(f"crossgap.measure.{name}(")
+    assert done.stdout.startswith(f"{ROOMS[name].__name__}.{name}(")
     assert done.stdout.splitlines()[-1].startswith("Next: ")
-    for part in documentation(getattr(measure, name)).how_to_read.split()[1:6]:
+    for part in documentation(getattr(ROOMS[name], name)).how_to_read.split()[1:6]:
         assert part in done.stdout
 
 
@@ -47,6 +53,22 @@ def test_the_next_step_is_one_that_works():
     for name in FUNCTIONS:
         last = CliRunner().invoke(app, ["explain", "--metric", name]).stdout.splitlines()[-1]
         assert ("--metrics" in last) == (name in MEASURED), last
+
+
+@pytest.mark.parametrize(
+    ("name", "start", "step"),
+    [
+        ("cka", "crossgap.compare.cka(", "Next: crossgap compare A B"),
+        ("representation_topology_divergence", "crossgap.compare.", "Next: crossgap compare A B --everything"),
+        ("cknna", "crossgap.compare.cknna(", "(crossgap compare does not call it by name)"),
+        ("cross_edge_share", "crossgap.topology.cross_edge_share(", "--metrics cross_edge_share"),
+        ("bottleneck_distance", "crossgap.topology.", "from crossgap.topology import bottleneck_distance"),
+    ],
+)
+def test_quantities_of_spaces_and_of_topology(here, name, start, step):
+    out = here("explain", "--metric", name).check_success()
+    assert out.startswith(start)
+    assert step in out.splitlines()[-1]
 
 
 def test_the_sections(here):
@@ -104,19 +126,19 @@ def test_the_list_as_json(here):
     assert [entry["name"] for entry in document] == FUNCTIONS
     for entry in document:
         assert list(entry) == ["name", "summary"]
-        assert entry["summary"] == inspect.getdoc(getattr(measure, entry["name"])).splitlines()[0]
+        assert entry["summary"] == inspect.getdoc(getattr(ROOMS[entry["name"]], entry["name"])).splitlines()[0]
 
 
 @pytest.mark.parametrize("width", [40, 80, 200])
 def test_the_list_fits_the_terminal(width, process):
     out = process("explain", COLUMNS=str(width)).check_success()
     lines = out.splitlines()[:-2]
-    assert max(map(len, lines)) <= width
+    assert max(map(len, lines)) <= max(width, *map(len, FUNCTIONS))
     words = " ".join(out.split())
     for name in FUNCTIONS:
-        assert f"{name} {inspect.getdoc(getattr(measure, name)).splitlines()[0]}" in words
+        assert f"{name} {inspect.getdoc(getattr(ROOMS[name], name)).splitlines()[0]}" in words
     if width > 40:
-        assert len({len(line) - len(line.lstrip()) for line in lines}) <= 2, "two columns"
+        assert len({len(line) - len(line.lstrip()) for line in lines}) <= 4, "two columns a room"
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from crossgap import __version__, measure, sample, write
+from crossgap import __version__, measure, sample, topology, write
 
 PAIRS = "pairs.npz"
 
@@ -18,6 +18,9 @@ def test_a_linear_map(process, files, vectors, tmp_path):
     assert out.splitlines()[0] == "A linear map of 120 rows: image 60, text 60"
     assert f"centroid distance {distance:.3f}" in out
     assert "of the 15 nearest rows (12.6% by chance)" in out
+    space, by_chance = topology.neighbour_purity(*vectors), topology.neighbour_purity_by_chance(60, 60)
+    assert f"{space:.1%} are of a row's own group in the space" in out
+    assert f"on the map ({by_chance:.1%} by chance)" in out
     assert out.splitlines()[-2:] == [
         f"Written: {path}",
         f"Next: embedding-atlas {path} --x x --y y --neighbors neighbors",
@@ -46,6 +49,10 @@ def test_json(here, files, tmp_path):
     assert document["crossgap"] == __version__
     assert document["kind"] == "linear"
     assert document["settings"]["rows_used"] == {"image": 30, "text": 30}
+    table = pq.read_table(path)
+    coordinates = np.stack([table[axis].to_numpy() for axis in "xy"], axis=1)
+    purity = topology.neighbour_purity(coordinates[:30], coordinates[30:], unit=False)
+    assert document["neighbour_purity"]["map"] == pytest.approx(purity)
     assert document["notes"][0] == "30 of 60 rows of image are shown (whole items, seed 0)."
     assert document["next"].startswith("embedding-atlas ")
     kept = {key: value for key, value in document.items() if key not in ("written", "next")}
@@ -56,6 +63,7 @@ def test_a_sample_and_groups_are_told(here, files, tmp_path):
     path = tmp_path / "map.parquet"
     out = here("map", files / PAIRS, "-o", path, "--groups", "text", "--rows", "30").check_success()
     assert "A linear map of 30 rows: text 30" in out
+    assert "own group" not in out
     assert "centroid distance" not in out
     assert "Note: 30 of 60 rows of text are shown (whole items, seed 0)." in out
     assert set(pq.read_table(path).column("modality").to_pylist()) == {"text"}

@@ -23,6 +23,7 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 README = CHECKOUT / "README.md"
 CONVENTIONS = CHECKOUT / "docs" / "conventions.md"
 CLOSING = CHECKOUT / "docs" / "closing.md"
+COMPARING = CHECKOUT / "docs" / "comparing.md"
 GUIDE = CHECKOUT / "docs" / "training.md"
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 
@@ -156,6 +157,21 @@ def test_the_python_of_the_guide_for_closing_runs(closing):
 def test_the_commands_of_the_guide_for_closing_run(closing):
     for line in _commands(CLOSING):
         _command(line, closing)
+
+
+# the guide for comparing
+
+
+def test_the_commands_of_the_guide_for_comparing_run(tmp_path):
+    _fill(tmp_path)
+    rng = np.random.default_rng(0)
+    with np.load(tmp_path / "pairs.npz") as pairs:
+        other = {name: rows + 0.02 * rng.standard_normal(rows.shape) for name, rows in pairs.items()}
+    np.savez(tmp_path / "other.npz", **other)
+    lines = _commands(COMPARING)
+    assert len(lines) == 8
+    for line in lines:
+        _command(line.replace("crossgap compare ", "crossgap compare --bootstrap 10 "), tmp_path)
 
 
 # the guide for training

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -12,9 +12,6 @@ from crossgap.cli.options import Groups, Json, Replicates, Seed
 from crossgap.cli.output import check_folder, check_page, check_replaceable, output_path, write_text
 from crossgap.cli.progress import few_threads, progress
 from crossgap.cli.text import chosen_groups, terminal_width
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["compare"]
 
@@ -61,6 +58,8 @@ def compare(
     as_json: Json = False,
 ) -> None:
     """Compare models side by side, with paired differences and a gate."""
+    from dataclasses import replace
+
     from crossgap.data import Embeddings, read_groups
     from crossgap.report.models import check_gate, compare_models
     from crossgap.report.models.gate import parsed_gate
@@ -70,8 +69,9 @@ def compare(
         raise ValueError(f"comparing needs at least two models, but one was given: {models[0]!r}; give another SOURCE.")
     if len(models) > _MOST_MODELS:
         raise ValueError(f"at most {_MOST_MODELS} models can be compared, but there are {len(models)}; give fewer.")
+    asked = None if metrics is None else [name.strip() for name in metrics.split(",")]
     if gate is not None:
-        parsed_gate(gate)
+        parsed_gate(gate, metrics=asked)
     path = None if output is None else _checked(output, models)
     labels = _labels(models, names)
     read = {label: read_groups(*_parts(model)) for label, model in zip(labels, models, strict=True)}
@@ -79,11 +79,12 @@ def compare(
         label: Embeddings({name: found.groups[name] for name in chosen_groups(groups, found.groups)})
         for label, found in read.items()
     }
+    command = _command(models, names, gate, metrics, groups, different_items, everything, replicates, seed, most_rows)
     rows = max(len(group) for found in embeddings.values() for group in found.values())
     with few_threads(rows):
         comparison = compare_models(
             embeddings,
-            metrics=None if metrics is None else [name.strip() for name in metrics.split(",")],
+            metrics=asked,
             replicates=replicates,
             seed=seed,
             most_rows=most_rows,
@@ -94,25 +95,33 @@ def compare(
                 for label, found in read.items()
             },
             notes=[f"{label}: not used: {note}" for label, found in read.items() for note in found.notes],
-            command=_command(
-                models, names, gate, metrics, groups, different_items, everything, replicates, seed, most_rows
-            ),
+            command=command,
             progress=progress,
         )
-    gates = () if gate is None else check_gate(comparison, gate)
+    no_gate: ValueError | None = None
+    if gate is not None:
+        try:
+            comparison = replace(comparison, gates=check_gate(comparison, gate))
+        except ValueError as error:  # raised again below: what was measured is not lost
+            no_gate = error
     if path is not None:
         write_text(path, comparison.to_json() if path.suffix.lower() == ".json" else comparison.to_html())
+    if no_gate is not None:
+        written = "" if path is None else f"; what was measured is in {path}"
+        raise ValueError(f"{str(no_gate).rstrip('.')}{written}.")
     if as_json:
         typer.echo(comparison.to_json(), nl=False)
     else:
         for line in lines(comparison, width=terminal_width()):
             typer.echo(line)
-    for found in gates:
+    for found in comparison.gates:
+        if as_json and found.passed:  # the document holds it
+            continue
         verdict = "passed" if found.passed else "failed"
         typer.echo(f"Gate {verdict}, {found.model}: {'; '.join(found.numbers)}", err=as_json)
     if not as_json:
-        _next(path, models)
-    if not all(found.passed for found in gates):
+        _next(path, models, command)
+    if not all(found.passed for found in comparison.gates):
         raise typer.Exit(1)
 
 
@@ -187,11 +196,11 @@ def _command(
     return shlex.join([*words, *["--different-items"] * different_items, *["--everything"] * everything])
 
 
-def _next(path: Path | None, models: Sequence[str]) -> None:
+def _next(path: Path | None, models: Sequence[str], command: str) -> None:
     import shlex
 
     if path is not None:
         typer.echo(f"\nWritten: {path}")
         typer.echo(f"Next: crossgap explain {shlex.join(_parts(models[-1]))}")
     else:
-        typer.echo(f"\nNext: crossgap compare {shlex.join(models)} -o compare.html")
+        typer.echo(f"\nNext: {command} -o compare.html")

@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from types import ModuleType
 from typing import Annotated
 
 import typer
@@ -116,32 +117,34 @@ def _explain_gap(
 
 
 def _explain_quantity(name: str | None, *, as_json: bool) -> None:
-    from crossgap import measure as room
     from crossgap.report.collect import MEASURED
     from crossgap.report.documentation import documentation
+    from crossgap.report.models.similarities import QUICK, SIMILARITIES
     from crossgap.results import to_json
 
-    names = [
-        name for name in room.__all__ if callable(getattr(room, name)) and not isinstance(getattr(room, name), type)
-    ]
+    rooms = _rooms()
     if name is None:
-        summaries = {name: documentation(getattr(room, name)).summary.partition("\n")[0] for name in names}
+        summaries = {
+            name: documentation(getattr(room, name)).summary.partition("\n")[0] for name, room in rooms.items()
+        }
         if as_json:
             typer.echo(to_json([{"name": name, "summary": summary} for name, summary in summaries.items()]), nl=False)
             return
-        typer.echo(two_columns(summaries))
+        for room in dict.fromkeys(rooms.values()):  # each with its own width: the longest names are of few
+            typer.echo(two_columns({name: text for name, text in summaries.items() if rooms[name] is room}))
         typer.echo("\nNext: crossgap explain centroid_distance (or any other name)")
         return
     metric = name.lower()
-    if metric not in names:
-        close = close_names(metric, names)
+    if metric not in rooms:
+        close = close_names(metric, list(rooms))
         suggested = f"choose from {', '.join(close)}; " if close else ""
         raise ValueError(f"there is no quantity {name!r}; {suggested}crossgap explain lists all.")
+    room = rooms[metric]
     found = documentation(getattr(room, metric))
     if as_json:
         typer.echo(to_json(found.as_json()), nl=False)
         return
-    typer.echo(f"crossgap.measure.{found.signature}\n\n{found.summary}")
+    typer.echo(f"{room.__name__}.{found.signature}\n\n{found.summary}")
     for title, text in (
         ("Formula", found.formula),
         ("How to read it", found.how_to_read[:1].upper() + found.how_to_read[1:]),
@@ -154,5 +157,22 @@ def _explain_quantity(name: str | None, *, as_json: bool) -> None:
             typer.echo(f"\n{title}\n{indented(text)}")
     if metric in MEASURED:
         typer.echo(f"\nNext: crossgap measure SOURCE --metrics {metric}")
+    elif metric in SIMILARITIES:
+        typer.echo("\nNext: crossgap compare A B" + " --everything" * (metric not in QUICK))
     else:
-        typer.echo(f"\nNext: from crossgap.measure import {metric} (crossgap measure does not call it by name)")
+        command = "compare" if room.__name__.endswith(".compare") else "measure"
+        typer.echo(f"\nNext: from {room.__name__} import {metric} (crossgap {command} does not call it by name)")
+
+
+def _rooms() -> dict[str, ModuleType]:
+    """Return every quantity by name, with the room that holds it."""
+    import inspect
+
+    from crossgap import compare, measure, topology
+
+    return {
+        name: room
+        for room in (measure, compare, topology)
+        for name in room.__all__
+        if inspect.isfunction(getattr(room, name))
+    }

@@ -83,12 +83,13 @@ def map(
         )
     document = {"schema": 1, "crossgap": __version__, "inputs": list(sources), **map_record(drawn)}
     document["notes"] = [*notes, *document["notes"]]
+    document["neighbour_purity"] = _purity(drawn)
     _write(map_table(drawn, **document), path)
     words = shlex.join(atlas_words(drawn, path))
     if as_json:
         typer.echo(to_json({**document, "written": str(path), "next": words}), nl=False)
         return
-    _show(drawn)
+    _show(drawn, document["neighbour_purity"])
     for note in document["notes"]:
         typer.echo(f"Note: {note}")
     typer.echo(f"Written: {path}")
@@ -120,7 +121,21 @@ def _write(table: Any, path: Path) -> None:
         pq.write_table(table, temporary, compression="zstd")
 
 
-def _show(drawn: "DrawnMap") -> None:
+def _purity(drawn: "DrawnMap") -> dict[str, float] | None:
+    """Return how many of the nearest rows are of a row's own group, in the space and on the map; None unless of two."""
+    from crossgap.topology import neighbour_purity, neighbour_purity_by_chance
+
+    if len(drawn.embeddings) != 2:
+        return None
+    k = drawn.settings["k"]
+    return {
+        "space": neighbour_purity(*(group.vectors for group in drawn.embeddings.values()), k=k),
+        "map": neighbour_purity(*drawn.coordinates.values(), k=k, unit=False),
+        "by_chance": neighbour_purity_by_chance(*(len(group) for group in drawn.embeddings.values())),
+    }
+
+
+def _show(drawn: "DrawnMap", purity: dict[str, float] | None) -> None:
     used = drawn.settings["rows_used"]
     sizes = ", ".join(f"{name} {rows:,}" for name, rows in used.items())
     kinds = {"linear": "A linear map", "umap": "A UMAP map", "sphere": "A UMAP map on the sphere"}
@@ -137,3 +152,8 @@ def _show(drawn: "DrawnMap") -> None:
         f"  keeps {drawn.neighbours_kept:.1%} of the {drawn.settings['k']} nearest rows "
         f"({drawn.neighbours_kept_by_chance:.1%} by chance)"
     )
+    if purity is not None:
+        typer.echo(
+            f"  of these nearest rows {purity['space']:.1%} are of a row's own group in the space, {purity['map']:.1%} "
+            f"on the map ({purity['by_chance']:.1%} by chance)"
+        )

@@ -10,12 +10,12 @@ import numpy as np
 
 from crossgap.close.cross_fitting import JudgedFold
 from crossgap.close.label_accuracy import label_hits_per_query
-from crossgap.close.rank_preservation import list_kendall_per_query, shared_neighbours, within_spearman_per_row
+from crossgap.close.rank_preservation import list_kendall_per_query, within_spearman_per_row
 from crossgap.close.score_comparability import match_auroc_per_pair
 from crossgap.data.embeddings import Embeddings, document_groups
 from crossgap.errors import DegenerateError
 from crossgap.geometry.matches import join_items
-from crossgap.geometry.neighbours import nearest_rows
+from crossgap.geometry.neighbours import nearest_rows, shared_neighbours
 from crossgap.measure.alignment import alignment_per_pair
 from crossgap.measure.centroid_distance import centroid_distance
 from crossgap.measure.cross_uniformity import cross_uniformity

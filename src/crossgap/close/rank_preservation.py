@@ -14,7 +14,7 @@ import numpy as np
 
 from crossgap.errors import DegenerateError
 from crossgap.geometry.means import weighted_mean
-from crossgap.geometry.neighbours import nearest_rows
+from crossgap.geometry.neighbours import nearest_rows, shared_neighbours
 from crossgap.geometry.rows import check_rows, unit_rows
 
 __all__ = [
@@ -25,7 +25,6 @@ __all__ = [
     "neighbour_overlap",
     "neighbour_overlap_per_row",
     "rank_preservation",
-    "shared_neighbours",
     "within_spearman",
     "within_spearman_per_row",
 ]
@@ -227,11 +226,6 @@ def neighbour_overlap_per_row(before: Any, after: Any, *, k: int = 10, metric: s
             block[np.arange(len(block)), rows[part]] = -np.inf
         found[part] = shared_neighbours(*(np.argsort(-block, axis=1, kind="stable")[:, :k] for block in (a, b)))
     return found
-
-
-def shared_neighbours(before: np.ndarray, after: np.ndarray) -> np.ndarray:
-    """Share of the entries of each list (n, k) that the other list of the row holds too, (n,)."""
-    return (before[:, :, None] == after[:, None, :]).any(axis=2).mean(axis=1)
 
 
 def list_kendall(

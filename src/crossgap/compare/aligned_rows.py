@@ -2,12 +2,11 @@
 
 from collections.abc import Iterator
 
-import numpy as np
-
+from crossgap.errors import DegenerateError
 from crossgap.geometry.means import mean_row, mean_unit_row, wide
-from crossgap.geometry.rows import Array, Rows, check_rows, is_numpy, namespace, row_blocks, unit_blocks
+from crossgap.geometry.rows import Array, Rows, check_finite, check_rows, coincide, namespace, row_blocks, unit_blocks
 
-__all__ = ["as_numpy", "centred_blocks", "check_aligned", "check_finite"]
+__all__ = ["centred_blocks", "check_aligned"]
 
 
 def check_aligned(x: Rows, y: Rows, *, least: int) -> int:
@@ -28,25 +27,18 @@ def check_aligned(x: Rows, y: Rows, *, least: int) -> int:
 
 
 def centred_blocks(x: Rows, *, unit: bool, name: str = "x", check: bool = True) -> Iterator[Array]:
-    """Yield the rows less their mean, in blocks of float64; with ``unit`` they are brought to length 1 first."""
+    """Yield the rows less their mean, in blocks of float64; with ``unit`` they are brought to length 1 first.
+
+    Raises
+    ------
+    DegenerateError
+        If all rows coincide.
+    """
     mean = mean_unit_row(x, name=name, check=check) if unit else mean_row(x)
     mean = wide(mean)
     if check and not unit:
         check_finite(x, name)
+    if coincide(x, unit=unit):
+        raise DegenerateError(f"the rows of {name} must differ, but they do not; give rows that vary.")
     for _, block in unit_blocks(x, check=False) if unit else row_blocks(x):
         yield wide(block) - mean
-
-
-def check_finite(x: Rows, name: str) -> None:
-    """Read all rows once and refuse one with a NaN or an infinity, by its number."""
-    for rows, block in row_blocks(x):
-        xp = namespace(block)
-        finite = xp.all(xp.isfinite(block), axis=-1)
-        if not bool(xp.all(finite)):
-            row = rows.start + int(xp.argmin(xp.astype(finite, xp.int8)))
-            raise ValueError(f"{name} must be finite, but row {row} holds a NaN or an infinity; drop such rows.")
-
-
-def as_numpy(values: Array) -> np.ndarray:
-    """Return an array as a NumPy array, off the device and without its gradient."""
-    return values if is_numpy(values) else values.detach().cpu().numpy()

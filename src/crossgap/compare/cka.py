@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from crossgap.compare.aligned_rows import as_numpy, centred_blocks, check_aligned
+from crossgap.compare.aligned_rows import centred_blocks, check_aligned
 from crossgap.errors import DegenerateError
 from crossgap.geometry.means import weights_like, wide
-from crossgap.geometry.rows import BLOCK_ROWS, Array, Rows, namespace, row_weights
+from crossgap.geometry.rows import BLOCK_ROWS, Array, Rows, as_numpy, namespace, row_weights
 
 __all__ = ["cka"]
 
@@ -104,13 +104,15 @@ def cka(
         ]
         return weights_like(_weighted(rows[0], rows[1], weights, unbiased), wide(x[:1]))
     xx, xy, yy = _kernel_products(x, y, unit, check)
-    scale_x, scale_y = xx[0], yy[0]
-    if unbiased:
-        xx, xy, yy = (_debiased(parts, n) for parts in (xx, xy, yy))
-    else:
-        xx, xy, yy = xx[0], xy[0], yy[0]
-    _check_spread(xx > _NOTHING * scale_x, "x", unbiased)
-    _check_spread(yy > _NOTHING * scale_y, "y", unbiased)
+    if not unbiased:
+        return xy[0] / namespace(x).sqrt(xx[0] * yy[0])
+    scales = xx[0], yy[0]
+    xx, xy, yy = (_debiased(parts, n) for parts in (xx, xy, yy))
+    for value, scale, name in zip((xx, yy), scales, ("x", "y"), strict=True):
+        if not bool(value > _NOTHING * scale):
+            raise DegenerateError(
+                f"the rows of {name} must differ in their cosines to each other, but they do not; give rows that vary."
+            )
     return xy / namespace(x).sqrt(xx * yy)
 
 
@@ -149,12 +151,6 @@ def _debiased(parts: tuple, n: int) -> Any:
     """Song's estimate, given that without the diagonal each row of a kernel sums to minus its diagonal entry."""
     total, diagonal, first, second = parts
     return total - diagonal + first * second / ((n - 1) * (n - 2)) - 2.0 * diagonal / (n - 2)
-
-
-def _check_spread(spreads: Any, name: str, debiased: bool) -> None:
-    if not bool(spreads):
-        what = "differ in their cosines to each other" if debiased else "differ"
-        raise DegenerateError(f"the rows of {name} must {what}, but they do not; give rows that vary.")
 
 
 def _weighted(x: np.ndarray, y: np.ndarray, weights: np.ndarray, debiased: bool) -> np.ndarray:

@@ -4,12 +4,12 @@ from typing import Any
 
 import numpy as np
 
-from crossgap.compare.aligned_rows import as_numpy, check_aligned
+from crossgap.compare.aligned_rows import check_aligned
 from crossgap.compare.mutual_neighbours import clipped
 from crossgap.errors import DegenerateError
 from crossgap.geometry.means import weights_like, wide
 from crossgap.geometry.neighbours import nearest_rows
-from crossgap.geometry.rows import Array, Rows, materialise, row_weights, unit_rows
+from crossgap.geometry.rows import Array, Rows, as_numpy, row_weights, unit_rows
 from crossgap.measure.neighbourhood_preservation import check_neighbours
 
 __all__ = ["cknna"]
@@ -68,7 +68,7 @@ def cknna(
     weights = row_weights(weights, n)
     sides = [clipped(x, clip, "x", check=check), clipped(y, clip, "y", check=check)]
     lists = [nearest_rows(rows, rows, k, leave_out_self=True, check=False).rows for rows in sides]
-    a, b = (as_numpy(unit_rows(wide(materialise(rows)), check=False)) for rows in sides)
+    a, b = (unit_rows(as_numpy(rows, np.float64), check=False) for rows in sides)
     both = (lists[0][:, :, None] == lists[1][:, None, :]).any(axis=2)
     x_cosines, y_cosines = _centred_cosines(a, lists[0]), _centred_cosines(b, lists[0])
     per_row = [x_cosines**2, both * x_cosines * y_cosines, _centred_cosines(b, lists[1]) ** 2]

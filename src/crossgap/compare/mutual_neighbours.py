@@ -6,9 +6,9 @@ import numpy as np
 
 from crossgap.compare.aligned_rows import check_aligned
 from crossgap.geometry.means import weighted_mean, weights_like, wide
-from crossgap.geometry.neighbours import nearest_rows
+from crossgap.geometry.neighbours import nearest_rows, shared_neighbours
 from crossgap.geometry.rows import Array, Rows, check_lengths, namespace, row_blocks
-from crossgap.measure.neighbourhood_preservation import check_neighbours, shared_neighbours
+from crossgap.measure.neighbourhood_preservation import check_neighbours
 
 __all__ = ["clipped", "mutual_neighbours", "mutual_neighbours_per_row"]
 
@@ -127,5 +127,5 @@ def clipped(x: Rows, share: float | None, name: str, *, check: bool = True) -> R
     blocks = [block for _, block in row_blocks(x)]
     quantile = xp.quantile if hasattr(xp, "quantile") else np.quantile
     limits = xp.concat([quantile(xp.abs(block), share, axis=-1) for block in blocks])
-    limit = float(xp.mean(limits))
+    limit = xp.mean(limits).item()
     return xp.clip(xp.concat(blocks), -limit, limit)

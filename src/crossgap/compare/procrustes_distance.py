@@ -3,11 +3,12 @@
 from typing import Any
 
 from crossgap.compare.aligned_rows import centred_blocks, check_aligned
-from crossgap.errors import DegenerateError
 from crossgap.geometry.means import root_of_square, weights_like
 from crossgap.geometry.rows import Array, Rows, namespace, row_weights
 
 __all__ = ["procrustes_distance"]
+
+_NOTHING = 1e-12  # of the sum of squares: no spread but rounding
 
 
 def procrustes_distance(
@@ -35,7 +36,8 @@ def procrustes_distance(
     unit
         Divide each row by its length first. False takes the rows as they are.
     weights
-        Weightings (n, b) for a bootstrap, the rotation held (first order); then the result is (b,).
+        Weightings (n, b) for a bootstrap, the rotation held (first order); then the result is (b,). A replicate without
+        spread, of one item alone, has the largest distance.
     check
         Refuse rows that are not finite and, with ``unit``, zero rows.
 
@@ -80,9 +82,6 @@ def procrustes_distance(
     for a, b in zip(x_blocks, y_blocks, strict=True):
         product = product + a.T @ b
         x_size, y_size = x_size + xp.sum(a * a), y_size + xp.sum(b * b)
-    for size, name in ((x_size, "x"), (y_size, "y")):
-        if not bool(size > 1e-24):
-            raise DegenerateError(f"the rows of {name} must differ, but they do not; give rows that vary.")
     if weights is None:
         overlap = xp.sum(xp.linalg.svdvals(product)) / xp.sqrt(x_size * y_size)
     else:
@@ -105,6 +104,7 @@ def _weighted_overlap(x: Rows, y: Rows, left: Array, right: Array, weights: Any,
         x_size, y_size = x_size + w @ xp.sum(a * a, axis=1), y_size + w @ xp.sum(b * b, axis=1)
         x_sum, y_sum, total = x_sum + w @ a, y_sum + w @ b, total + xp.sum(w, axis=1)
     product = product - xp.sum((x_sum @ left) * (y_sum @ right), axis=1) / total
-    x_size = x_size - xp.sum(x_sum * x_sum, axis=1) / total
-    y_size = y_size - xp.sum(y_sum * y_sum, axis=1) / total
-    return product / xp.sqrt(x_size * y_size)
+    spreads = x_size - xp.sum(x_sum * x_sum, axis=1) / total, y_size - xp.sum(y_sum * y_sum, axis=1) / total
+    found = (spreads[0] > _NOTHING * x_size) & (spreads[1] > _NOTHING * y_size)
+    squares = xp.where(found, spreads[0] * spreads[1], xp.ones_like(product))
+    return xp.where(found, product / xp.sqrt(squares), xp.zeros_like(product))

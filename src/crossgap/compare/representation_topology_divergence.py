@@ -42,7 +42,7 @@ def representation_topology_divergence(
         value = mean over batches of (RTD(x, y) + RTD(y, x)) / 2
 
     How to read it: range [0, inf), no unit; 0 exactly for equal clouds. Two independent uniform clouds in the plane
-    give 35. A bar is a set of items that hangs together in one representation at a smaller distance than in
+    give 35.6. A bar is a set of items that hangs together in one representation at a smaller distance than in
     the other. It does not change when a cloud is rotated, moved or scaled, so it is blind to a modality gap that is a
     translation. It grows with ``rows``: compare at one number of rows.
 

@@ -5,10 +5,20 @@ from typing import Any
 
 import numpy as np
 
-from crossgap.compare.aligned_rows import as_numpy, check_aligned, check_finite
+from crossgap.compare.aligned_rows import check_aligned
 from crossgap.errors import DegenerateError
 from crossgap.geometry.means import mean_row, mean_unit_row, squared_weight_sums, weights_like, wide
-from crossgap.geometry.rows import Array, Rows, check_lengths, check_same_dimension, row_weights, take_rows, unit_rows
+from crossgap.geometry.rows import (
+    Array,
+    Rows,
+    as_numpy,
+    check_finite,
+    check_lengths,
+    check_same_dimension,
+    row_weights,
+    take_rows,
+    unit_rows,
+)
 
 __all__ = ["representational_similarity"]
 

@@ -7,7 +7,7 @@ import numpy as np
 from crossgap.geometry.rows import Rows, as_numpy
 from crossgap.geometry.similarity import similarity_blocks
 
-__all__ = ["NearestLists", "Neighbours", "nearest_rows", "shared_neighbours"]
+__all__ = ["NearestLists", "Neighbours", "nearest_rows", "nearest_rows_both", "shared_neighbours"]
 
 _WAITING = 2  # lists are brought up to date once so many scores a place wait for it
 
@@ -44,6 +44,20 @@ def nearest_rows(
 def shared_neighbours(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Share of the row numbers in each list (n, k) that the other list of the row holds too, (n,)."""
     return (first[:, :, None] == second[:, None, :]).any(axis=2).mean(axis=1)
+
+
+def nearest_rows_both(x: Rows, y: Rows, k: int, *, check: bool = True) -> tuple[Neighbours, Neighbours]:
+    """Find the ``k`` nearest rows of ``y`` for each row of ``x``, and of ``x`` for each row of ``y``, at most all.
+
+    As ``nearest_rows`` one way and the other, from one product: 2 n m d flops and four passes over the scores.
+    """
+    n, m = x.shape[0], y.shape[0]
+    for_x, for_y = NearestLists(n, min(k, m), none=m), NearestLists(m, min(k, n), none=n)
+    for rows, columns, block in similarity_blocks(x, y, names=("queries", "gallery"), check=check):
+        scores = as_numpy(block)
+        for_x.offer(rows, columns, scores)
+        for_y.offer_transposed(columns, rows, scores)
+    return Neighbours(*for_x.settled()), Neighbours(*for_y.settled())
 
 
 class NearestLists:

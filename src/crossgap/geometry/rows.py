@@ -24,6 +24,7 @@ __all__ = [
     "check_pair",
     "check_rows",
     "check_same_dimension",
+    "coincide",
     "group_weights",
     "inverse_lengths",
     "is_numpy",
@@ -136,6 +137,23 @@ def unit_rows(x: Array, *, name: str = "x", check: bool = True, first: int = 0) 
     return x * inverse_lengths(x, name=name, check=check, first=first, xp=xp)[:, None]
 
 
+def coincide(x: Rows, *, unit: bool = True) -> bool:
+    """Return whether all rows, with ``unit`` brought to length 1, equal the first one up to the rounding of their type.
+
+    A spread about the mean does not tell: the mean of equal rows is theirs up to rounding only. Reads rows until one
+    differs; with ``unit`` rows must have been checked before.
+    """
+    first = None
+    for _, block in unit_blocks(x, check=False) if unit else row_blocks(x):
+        block = block.detach() if hasattr(block, "detach") else block
+        first = block[:1] if first is None else first
+        xp = namespace(block)
+        reach = _SAME * xp.finfo(block.dtype).eps * float(xp.max(xp.abs(first)))
+        if float(xp.max(xp.abs(block - first))) > reach:
+            return False
+    return True
+
+
 def check_lengths(x: Rows, name: str = "x") -> None:
     """Read all rows once and refuse one of zeros, or with a NaN or an infinity, by its number."""
     for rows, block in row_blocks(x):
@@ -175,6 +193,7 @@ def inverse_lengths(x: Array, *, name: str = "x", check: bool = True, first: int
 
 
 _TINY, _HUGE = 1e-30, 1e30
+_SAME = 8.0  # units in the last place of the largest coordinate up to which two rows coincide
 
 
 def _checked_inverses(x: Array, xp: Any, name: str, first: int) -> Array:

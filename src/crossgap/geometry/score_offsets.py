@@ -9,8 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from crossgap.geometry.means import wide
-from crossgap.geometry.rows import Rows, check_rows, check_same_dimension, is_numpy, materialise, unit_rows
+from crossgap.geometry.rows import Rows, as_numpy, check_rows, check_same_dimension, unit_rows
 from crossgap.geometry.similarity import similarity_blocks
 
 __all__ = ["check_temperature", "cosine_matrix", "log_sum_exp", "log_sums", "rows_with_offsets"]

@@ -9,7 +9,7 @@ import numpy as np
 from crossgap.data import Embeddings
 from crossgap.errors import DegenerateError
 from crossgap.geometry.neighbours import Neighbours, nearest_rows
-from crossgap.geometry.rows import as_float
+from crossgap.geometry.rows import as_numpy
 from crossgap.maps.linear_map import linear_map
 from crossgap.maps.neighbours_kept import neighbours_kept
 from crossgap.maps.umap_map import check_umap, umap_coordinates
@@ -177,7 +177,7 @@ def _shown(embeddings: Embeddings, most_rows: int, seed: int) -> tuple[Embedding
             taken = replace(taken, items=embeddings.row_items[name][drawn])
         if len(drawn) < len(group):
             notes.append(f"{len(drawn):,} of {len(group):,} rows of {name} are shown (whole items, seed {seed}).")
-        vectors = _as_numpy(taken.vectors)
+        vectors = as_numpy(taken.vectors)
         finite = np.isfinite(vectors).all(axis=1)
         if not finite.all():
             raise ValueError(
@@ -192,7 +192,3 @@ def _shown(embeddings: Embeddings, most_rows: int, seed: int) -> tuple[Embedding
         kept[name] = replace(taken, vectors=vectors).take(directed)
         rows[name] = drawn[directed]
     return Embeddings(kept), rows, notes
-
-
-def _as_numpy(vectors: Any) -> np.ndarray:
-    return np.asarray(as_float(vectors.detach().cpu() if hasattr(vectors, "detach") else np.asarray(vectors)))

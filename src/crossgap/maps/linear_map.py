@@ -2,13 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
 from crossgap.errors import DegenerateError
 from crossgap.geometry.means import covariance, mean_unit_row
-from crossgap.geometry.rows import Rows, check_rows, check_same_dimension, unit_blocks
+from crossgap.geometry.rows import Rows, as_numpy, check_rows, check_same_dimension, coincide, unit_blocks
 
 __all__ = ["LinearMap", "linear_map"]
 
@@ -126,7 +125,10 @@ def linear_map(*groups: Rows, check: bool = True) -> LinearMap:
     """
     names = _checked_names(groups)
     means = np.stack(
-        [_as_numpy(mean_unit_row(rows, name=name, check=check)) for rows, name in zip(groups, names, strict=True)]
+        [
+            as_numpy(mean_unit_row(rows, name=name, check=check), np.float64)
+            for rows, name in zip(groups, names, strict=True)
+        ]
     )
     within = np.mean([_scatter(rows) for rows in groups], axis=0)
     origin = means.mean(axis=0)
@@ -182,9 +184,11 @@ def _axes_of_means(means: np.ndarray) -> tuple[np.ndarray, list[str]]:
 
 
 def _scatter(rows: Rows) -> np.ndarray:
-    """Covariance of the unit rows with denominator n; zeros for a single row."""
+    """Covariance of the unit rows with denominator n; zeros for a single row, once or many times."""
     n, d = rows.shape
-    return np.zeros((d, d)) if n == 1 else _as_numpy(covariance(rows, check=False)) * ((n - 1) / n)
+    if coincide(rows):
+        return np.zeros((d, d))
+    return as_numpy(covariance(rows, check=False), np.float64) * ((n - 1) / n)
 
 
 def _components(within: np.ndarray, taken: np.ndarray, count: int) -> np.ndarray:
@@ -216,13 +220,9 @@ def _sign(tails: list[np.ndarray], axis: np.ndarray) -> float:
 def _placed(rows: Rows, axes: np.ndarray, origin: np.ndarray, name: str, *, check: bool = True) -> np.ndarray:
     placed = np.empty((rows.shape[0], len(axes)))
     for part, block in unit_blocks(rows, name=name, check=check):
-        placed[part] = (_as_numpy(block) - origin) @ axes.T
+        placed[part] = (as_numpy(block, np.float64) - origin) @ axes.T
     return placed
 
 
 def _two(values: np.ndarray) -> tuple[float, float]:
     return float(values[0]), float(values[1])
-
-
-def _as_numpy(values: Any) -> np.ndarray:
-    return np.asarray(values.detach().cpu() if hasattr(values, "detach") else values, dtype=np.float64)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from crossgap.geometry.neighbours import Neighbours, nearest_rows
+from crossgap.geometry.neighbours import Neighbours, nearest_rows, shared_neighbours
 from crossgap.geometry.rows import Rows, check_rows, take_rows
 
 __all__ = ["check_nearest", "neighbours_kept"]
@@ -99,9 +99,7 @@ def neighbours_kept(
         there = nearest_rows(rows, rows, k, leave_out_self=True, check=check).rows
     else:
         there = _without_self(nearest_rows(take_rows(rows, asked), rows, k + 1, check=check).rows, asked)
-    here = _nearest_on_map(coordinates, asked, k)
-    common = sum(np.count_nonzero(here == there[:, [place]]) for place in range(k))
-    return float(common / (len(asked) * k))
+    return float(shared_neighbours(_nearest_on_map(coordinates, asked, k), there).mean())
 
 
 def check_nearest(nearest: Neighbours, n: int, k: int) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from crossgap.errors import DegenerateError, MissingExtraError
 from crossgap.geometry.neighbours import Neighbours, nearest_rows
-from crossgap.geometry.rows import Rows, check_lengths, check_rows, materialise
+from crossgap.geometry.rows import Rows, as_numpy, check_lengths, check_rows
 from crossgap.maps.neighbours_kept import check_nearest
 
 __all__ = ["check_umap", "umap_coordinates"]
@@ -132,7 +132,7 @@ def umap_coordinates(
             n_jobs=1,
             **options,
         )
-        found = np.asarray(fitted.fit_transform(_as_float32(rows)))
+        found = np.asarray(fitted.fit_transform(as_numpy(rows, np.float32)))
     return _on_sphere(found) if output_metric == "haversine" else found
 
 
@@ -176,8 +176,3 @@ def _on_sphere(angles: np.ndarray) -> np.ndarray:
     polar, longitude = angles[:, 0].astype(np.float64), angles[:, 1].astype(np.float64)
     around = np.sin(polar)
     return np.stack([around * np.cos(longitude), around * np.sin(longitude), np.cos(polar)], axis=1).astype(np.float32)
-
-
-def _as_float32(rows: Rows) -> np.ndarray:
-    array = materialise(rows)
-    return np.asarray(array.detach().cpu() if hasattr(array, "detach") else array, dtype=np.float32)

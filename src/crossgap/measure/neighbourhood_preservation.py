@@ -2,17 +2,14 @@
 
 from typing import Any
 
-import numpy as np
-
 from crossgap.geometry.means import weighted_mean, weights_like, wide
-from crossgap.geometry.neighbours import nearest_rows
+from crossgap.geometry.neighbours import nearest_rows, shared_neighbours
 from crossgap.geometry.rows import Array, Rows, check_pair
 
 __all__ = [
     "check_neighbours",
     "neighbourhood_preservation",
     "neighbourhood_preservation_per_row",
-    "shared_neighbours",
 ]
 
 
@@ -119,8 +116,3 @@ def check_neighbours(k: int, n: int) -> None:
         raise ValueError(
             f"k must lie between 1 and the {n - 1} rows that a row can find, but it is {k}; choose another."
         )
-
-
-def shared_neighbours(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Share of the entries of each list (n, k) that the other list of the row holds too, (n,)."""
-    return (first[:, :, None] == second[:, None, :]).any(axis=2).mean(axis=1)

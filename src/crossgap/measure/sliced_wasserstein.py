@@ -203,7 +203,12 @@ def _counts(weights: Any, n: int, m: int) -> tuple[np.ndarray, np.ndarray] | Non
     a, b = group_weights(weights, n, m)
     if a is None or b is None or not (np.all(a == np.floor(a)) and np.all(b == np.floor(b))):
         raise ValueError("weights must be whole numbers here, as from crossgap.measure.bootstrap_weights; round them.")
-    return a.astype(np.int64), b.astype(np.int64)
+    return _whole(a), _whole(b)
+
+
+def _whole(counts: np.ndarray) -> np.ndarray:
+    """Counts in eight bits as they are: those of one replicate stay in the first-level cache."""
+    return counts if counts.dtype == np.uint8 else counts.astype(np.int64)
 
 
 def _random_directions(projections: int, d: int, seed: int) -> np.ndarray:
@@ -294,8 +299,8 @@ def _weighted_line_distances(a: Array, b: Array, a_counts: np.ndarray, b_counts:
 
 def _repeat(values: np.ndarray, counts: np.ndarray) -> np.ndarray:
     """``np.repeat`` without a branch for each count, which takes half the time where counts are random."""
-    ends = np.cumsum(counts)
-    return values.take(np.cumsum(np.bincount(ends, minlength=ends[-1] + 1)[:-1]))
+    ends = counts.cumsum(dtype=np.int64)
+    return values.take(np.bincount(ends, minlength=ends[-1] + 1)[:-1].cumsum())
 
 
 def _first_order_distances(a: Array, b: Array, a_counts: np.ndarray, b_counts: np.ndarray) -> np.ndarray:

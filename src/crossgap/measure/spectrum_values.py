@@ -6,7 +6,7 @@ import numpy as np
 
 from crossgap.errors import DegenerateError
 from crossgap.geometry.means import weights_like, wide
-from crossgap.geometry.rows import Array, Rows, check_rows, materialise, namespace, row_weights, unit_rows
+from crossgap.geometry.rows import Array, Rows, check_rows, coincide, materialise, namespace, row_weights, unit_rows
 from crossgap.geometry.spectra import covariance_eigenvalues
 
 __all__ = ["spectrum_values"]
@@ -80,7 +80,7 @@ def spectrum_values(
         values = xp.linalg.svdvals(rows) ** 2 / freedom
     else:
         values = covariance_eigenvalues(x, centre=centre, check=check)
-    if check and not bool(xp.all(xp.sum(values, axis=-1) > _NO_VARIANCE)):
+    if check and (not bool(xp.all(xp.sum(values, axis=-1) > _NO_VARIANCE)) or (centre and coincide(x))):
         raise DegenerateError(
             "all rows of x have one and the same direction, so their spectrum is zero; give rows that differ."
         )

@@ -9,7 +9,7 @@ import numpy as np
 from crossgap import measure
 from crossgap.data.embeddings import Embeddings
 from crossgap.errors import DegenerateError
-from crossgap.geometry.neighbours import Neighbours, nearest_rows
+from crossgap.geometry.neighbours import Neighbours, nearest_rows_both
 from crossgap.measure.certainty import plain_and_drawn
 from crossgap.measure.mmd import median_bandwidth
 from crossgap.measure.spectrum_values import spectrum_values
@@ -166,11 +166,18 @@ class Selection:
             nearest=self.nearest,
         )
 
-    @cached_property
+    @property
     def nearest(self) -> Neighbours:
         """The rows of the second group that a search with each row of the first one shows."""
-        queries, gallery = (self.groups[name].vectors for name in self.names)
-        return nearest_rows(queries, gallery, min(SEARCHED, gallery.shape[0]))
+        return self._both_nearest[0]
+
+    @cached_property
+    def _both_nearest(self) -> tuple[Neighbours, Neighbours]:
+        if self.mirror is not None:
+            there, back = self.mirror._both_nearest
+            return back, there
+        x, y = (self.groups[name].vectors for name in self.names)
+        return nearest_rows_both(x, y, SEARCHED)
 
     @cached_property
     def both_ranks(self) -> Any:

@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 
 from crossgap.errors import DegenerateError
-from crossgap.geometry.means import wide
-from crossgap.geometry.rows import Rows, check_rows, check_same_dimension, materialise, unit_rows
+from crossgap.geometry.rows import Rows, as_numpy, check_rows, check_same_dimension, unit_rows
 
 __all__ = ["Clusters", "find_clusters"]
 
@@ -122,7 +121,8 @@ def find_clusters(
     References
     ----------
     Campello, Moulavi, Sander, *Density-Based Clustering Based on Hierarchical Density Estimates*, PAKDD 2013; Aziz and
-    Rahim, *Topological Perspectives on Optimal Multimodal Embedding Spaces*, arXiv 2405.18867, which gives no settings.
+    Rahim, *Topological Perspectives on Optimal Multimodal Embedding Spaces*, arXiv 2405.18867, which gives no settings
+    (erratum 27).
 
     Examples
     --------
@@ -138,7 +138,12 @@ def find_clusters(
     sizes = _checked(groups, reduction, dimension, min_cluster_size, min_samples)
     total = sum(sizes)
     least = max(15, total // 200) if min_cluster_size is None else min_cluster_size
-    rows = np.concatenate([_unit(group, f"groups[{place}]", check) for place, group in enumerate(groups)])
+    rows = np.concatenate(
+        [
+            unit_rows(as_numpy(group, np.float64), name=f"groups[{place}]", check=check)
+            for place, group in enumerate(groups)
+        ]
+    )
     coordinates, where = _coordinates(rows, reduction, dimension, seed)
     labels = _by_density(coordinates, least, min_samples)
     path = f"HDBSCAN on {where}"
@@ -193,11 +198,6 @@ def _checked(
     return sizes
 
 
-def _unit(group: Rows, name: str, check: bool) -> np.ndarray:
-    rows = unit_rows(wide(materialise(group)), name=name, check=check)
-    return rows if isinstance(rows, np.ndarray) else np.asarray(rows.detach().cpu())
-
-
 def _coordinates(rows: np.ndarray, reduction: str | None, dimension: int | None, seed: int) -> tuple[np.ndarray, str]:
     """Return the coordinates in which clusters are looked for, and what they are."""
     centred = rows - rows.mean(axis=0)
@@ -215,7 +215,8 @@ def _coordinates(rows: np.ndarray, reduction: str | None, dimension: int | None,
         found = umap_coordinates(rows, dimension=dimension, neighbours=near, min_distance=0.0, seed=seed)
         return np.asarray(found, dtype=np.float64), f"a map of {dimension} dimensions by UMAP"
     dimension = min(dimension, *rows.shape)
-    return centred @ _axes(centred, dimension), f"the first {dimension} principal axes"
+    axes = "the first principal axis" if dimension == 1 else f"the first {dimension} principal axes"
+    return centred @ _axes(centred, dimension), axes
 
 
 def _axes(centred: np.ndarray, dimension: int) -> np.ndarray:

@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from crossgap.geometry.rows import Rows, check_rows, unit_rows
-from crossgap.geometry.score_offsets import as_numpy
+from crossgap.geometry.rows import Rows, as_numpy, check_finite, check_rows, unit_rows
 
 __all__ = ["check_distances", "distance_matrix", "spread_rows"]
 
@@ -11,15 +10,10 @@ __all__ = ["check_distances", "distance_matrix", "spread_rows"]
 def spread_rows(x: Rows, name: str = "x", *, unit: bool = True, least: int = 2) -> np.ndarray:
     """Return rows as a float64 NumPy array, of length 1 with ``unit``, checked to be finite (and not zero)."""
     check_rows(x, name, least=least)
-    rows = as_numpy(x)
+    rows = as_numpy(x, np.float64)
     if unit:
         return np.asarray(unit_rows(rows, name=name))
-    finite = np.isfinite(rows).all(axis=1)
-    if not finite.all():
-        raise ValueError(
-            f"{name} must be finite, but row {int(finite.argmin())} holds a NaN or an infinity; "
-            f"drop such rows or embed them again (crossgap doctor lists them)."
-        )
+    check_finite(rows, name)
     return rows
 
 

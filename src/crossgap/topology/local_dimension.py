@@ -8,8 +8,7 @@ import numpy as np
 
 from crossgap.errors import DegenerateError
 from crossgap.geometry.matches import matched_rows
-from crossgap.geometry.means import wide
-from crossgap.geometry.rows import Rows, check_rows, check_same_dimension, materialise, unit_rows
+from crossgap.geometry.rows import Rows, as_numpy, check_rows, check_same_dimension, unit_rows
 from crossgap.measure.effective_dimension import effective_dimension
 from crossgap.measure.entropy_rank import entropy_rank
 from crossgap.measure.participation_ratio import participation_ratio
@@ -298,7 +297,7 @@ class _Sides:
         n, _ = check_rows(x, "x")
         size, _ = check_rows(y, "y")
         check_same_dimension(x, y)
-        rows = _unit(x, "x"), _unit(y, "y")
+        rows = unit_rows(as_numpy(x, np.float64), name="x"), unit_rows(as_numpy(y, np.float64), name="y")
         ranks = retrieval_ranks_both(*rows, x_items=x_items, y_items=y_items, check=False)
         if x_items is None:
             x_items = y_items = np.arange(n)
@@ -335,11 +334,6 @@ class _Sides:
             check=False,
         )
         return float(ranks.recall_at_k(1))
-
-
-def _unit(rows: Rows, name: str) -> np.ndarray:
-    found = unit_rows(wide(materialise(rows)), name=name)
-    return found if isinstance(found, np.ndarray) else np.asarray(found.detach().cpu())
 
 
 def _options(gallery: str, least_rows: int, m: int, repeats: int, seed: int) -> dict[str, Any]:

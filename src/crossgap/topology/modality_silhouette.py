@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from crossgap.geometry.rows import BLOCK_ROWS, Rows, unit_rows
-from crossgap.geometry.score_offsets import as_numpy
+from crossgap.geometry.rows import BLOCK_ROWS, Rows, as_numpy, unit_rows
 from crossgap.topology.pooled_rows import pooled_rows
 
 __all__ = ["modality_silhouette", "modality_silhouette_per_row"]
@@ -102,7 +101,7 @@ def modality_silhouette_per_row(
     >>> modality_silhouette_per_row(x, y, unit=False)[0].round(4).tolist()
     [0.7778, 0.7143]
     """
-    rows = as_numpy(pooled_rows(x, y, least=2, unit=unit, check=check))
+    rows = as_numpy(pooled_rows(x, y, least=2, unit=unit, check=check), np.float64)
     n, m = int(x.shape[0]), int(y.shape[0])
     of = np.zeros((n + m, 2))
     of[:n, 0] = of[n:, 1] = 1.0

@@ -3,8 +3,7 @@
 import numpy as np
 
 from crossgap.geometry.neighbours import nearest_rows
-from crossgap.geometry.rows import Rows
-from crossgap.geometry.score_offsets import as_numpy
+from crossgap.geometry.rows import Rows, as_numpy
 from crossgap.topology.pooled_rows import pooled_rows
 
 __all__ = ["neighbour_purity", "neighbour_purity_by_chance"]
@@ -68,7 +67,7 @@ def neighbour_purity(x: Rows, y: Rows, *, k: int = 15, unit: bool = True, check:
     else:
         from sklearn.neighbors import NearestNeighbors
 
-        points = as_numpy(rows)
+        points = as_numpy(rows, np.float64)
         found = NearestNeighbors(n_neighbors=k).fit(points).kneighbors(return_distance=False)
     of_x = np.arange(total) < n
     return float((of_x[found] == of_x[:, None]).mean())

@@ -1,12 +1,17 @@
 """Two groups as one cloud of rows."""
 
-from typing import Any
+from crossgap.geometry.rows import (
+    Array,
+    Rows,
+    check_finite,
+    check_lengths,
+    check_rows,
+    check_same_dimension,
+    materialise,
+    namespace,
+)
 
-import numpy as np
-
-from crossgap.geometry.rows import Array, Rows, check_lengths, check_rows, check_same_dimension, materialise, namespace
-
-__all__ = ["check_finite", "pooled_rows"]
+__all__ = ["pooled_rows"]
 
 
 def pooled_rows(x: Rows, y: Rows, *, least: int = 1, unit: bool = True, check: bool = True) -> Array:
@@ -22,14 +27,3 @@ def pooled_rows(x: Rows, y: Rows, *, least: int = 1, unit: bool = True, check: b
         for rows, name in zip(pools, ("x", "y"), strict=True):
             (check_lengths if unit else check_finite)(rows, name)
     return namespace(pools[0]).concat(pools)
-
-
-def check_finite(x: Any, name: str = "x") -> None:
-    """Refuse a NaN or an infinity, by the number of its row; rows of zeros may stand."""
-    xp = namespace(x)
-    bad = np.asarray(xp.any(~xp.isfinite(x), axis=-1).tolist(), dtype=bool)
-    if bad.any():
-        raise ValueError(
-            f"{name} must be finite, but row {int(bad.argmax())} holds a NaN or an infinity; drop such rows or compute "
-            f"them again."
-        )

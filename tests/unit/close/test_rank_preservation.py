@@ -10,7 +10,6 @@ from crossgap.close.rank_preservation import (
     neighbour_overlap,
     neighbour_overlap_per_row,
     rank_preservation,
-    shared_neighbours,
     within_spearman,
     within_spearman_per_row,
 )
@@ -184,11 +183,6 @@ def test_ties_are_no_order():
     assert within_spearman_per_row(alike, spread).tolist() == [0.0] * 4
     assert list_kendall_per_query((spread, alike), (spread, alike), length=4).tolist() == [1.0] * 4
     assert list_kendall_per_query((spread, spread), (spread, alike), length=4).tolist() == [0.0] * 4
-
-
-def test_shared_neighbours_ignores_the_order_in_a_list():
-    before, after = np.array([[1, 2], [3, 4]]), np.array([[2, 1], [5, 3]])
-    assert shared_neighbours(before, after).tolist() == [1.0, 0.5]
 
 
 def test_few_rows_shorten_the_lists():

@@ -3,8 +3,9 @@ import pytest
 import torch
 
 from crossgap import compare
-from crossgap.compare.aligned_rows import as_numpy, centred_blocks, check_aligned, check_finite
+from crossgap.compare.aligned_rows import centred_blocks, check_aligned
 from crossgap.errors import DegenerateError
+from crossgap.geometry.rows import as_numpy
 
 FUNCTIONS = [
     compare.cka,
@@ -87,9 +88,33 @@ def test_blocks_are_centred(two_spaces, normalised):
     np.testing.assert_allclose(rows, x - x.mean(axis=0), atol=1e-5)
 
 
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+@pytest.mark.parametrize("unit", [True, False])
+@pytest.mark.parametrize("n", [4, 3000])
+def test_rows_that_all_coincide_have_nothing_to_compare(rng, dtype, unit, n):
+    """Their mean is not always theirs to the last bit, and what is left of them then is no spread."""
+    same = np.repeat(10 * rng.normal(size=(1, 7)), n, axis=0).astype(dtype)
+    with pytest.raises(DegenerateError, match="the rows of y must differ, but they do not; give rows that vary"):
+        list(centred_blocks(same, unit=unit, name="y"))
+    other = rng.normal(size=(n, 7))
+    for function in (compare.cka, compare.procrustes_distance):
+        with pytest.raises(DegenerateError, match="the rows of x must differ"):
+            function(same, other, unit=unit)
+    with pytest.raises(DegenerateError, match="the rows of x must differ"):
+        compare.cka(same, other, unit=unit, debiased=False)
+    with pytest.raises(DegenerateError, match="the rows of x must differ"):
+        compare.cka(same, other, unit=unit, weights=np.ones((n, 2)))
+
+
+def test_rows_that_hardly_differ_are_compared(rng):
+    x = rng.normal(size=(40, 5))
+    moved = 1e-9 * x + rng.normal(size=5)
+    assert compare.procrustes_distance(x, moved, unit=False) == pytest.approx(0, abs=1e-4)
+    assert compare.cka(x, 1e6 * x + 1e9, unit=False) == pytest.approx(1, abs=1e-6)
+
+
 def test_checks(two_spaces):
     x, y = two_spaces
     assert check_aligned(x, y, least=60) == 60
-    check_finite(x, "x")
     with pytest.raises(DegenerateError, match="x must have at least 61 rows"):
         check_aligned(x, y, least=61)

@@ -68,6 +68,14 @@ def test_weights_hold_the_rotation(two_spaces, normalised):
     assert squares == pytest.approx(values**2)
 
 
+def test_a_replicate_without_spread_is_as_far_as_can_be(two_spaces):
+    weights = np.zeros((60, 2))
+    weights[3, 0], weights[:3, 1] = 5, 1
+    alone, few = procrustes_distance(*two_spaces, weights=weights)
+    assert alone == pytest.approx(np.sqrt(2))
+    assert 0 < few < np.sqrt(2)
+
+
 def test_gradients(rng):
     x, y = (torch.tensor(rng.normal(size=(12, 4)), requires_grad=True) for _ in range(2))
     assert torch.autograd.gradcheck(lambda a, b: procrustes_distance(a, b, check=False), (x, y))

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from crossgap.geometry.neighbours import NearestLists, nearest_rows
+from crossgap.geometry.neighbours import NearestLists, nearest_rows, shared_neighbours
 
 N = 4096 + 1100
 
@@ -28,6 +28,10 @@ def test_neighbours_on_several_panels_equal_a_sort(rng, normalised, lazy, kind, 
     assert np.array_equal(found.rows[some], _by_sorting(normalised(queries)[some], normalised(gallery), k))
     scores = (normalised(queries)[:, None] * normalised(gallery)[found.rows]).sum(axis=2)
     assert np.abs(found.cosines - scores).max() < 1e-14
+
+
+def test_shared_neighbours_ignores_the_order_in_a_list():
+    assert shared_neighbours(np.array([[1, 2], [3, 4]]), np.array([[2, 1], [5, 3]])).tolist() == [1.0, 0.5]
 
 
 def test_a_row_is_no_neighbour_of_itself(rng, normalised):

@@ -55,6 +55,38 @@ def test_a_row_that_is_not_finite_is_named(make, bad):
 
 
 @pytest.mark.parametrize("make", [np.asarray, torch.tensor])
+def test_a_row_that_is_not_finite_is_named_where_lengths_do_not_matter(make):
+    x = np.zeros((1030, 3))
+    kernels.check_finite(make(x))
+    x[1027, 1] = np.inf
+    with pytest.raises(ValueError, match="y must be finite, but row 1027 holds a NaN or an infinity; drop such rows"):
+        kernels.check_finite(make(x), "y")
+
+
+@pytest.mark.parametrize("make", [np.asarray, torch.tensor])
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_rows_coincide_up_to_the_rounding_of_their_type(rng, make, dtype):
+    same = np.repeat(10 * rng.normal(size=(1, 7)), 1500, axis=0).astype(dtype)
+    assert kernels.coincide(make(same))
+    assert kernels.coincide(make(same), unit=False)
+    scaled = same * np.linspace(1, 2, 1500)[:, None].astype(dtype)
+    assert not kernels.coincide(make(scaled), unit=False)
+    if dtype != np.float16:
+        assert kernels.coincide(make(scaled))
+        scaled[1400, 2] *= 1 + 100 * np.finfo(dtype).eps
+        assert not kernels.coincide(make(scaled))
+
+
+def test_rows_as_a_numpy_array(rng, lazy):
+    x = rng.normal(size=(5, 3)).astype(np.float32)
+    assert kernels.as_numpy(x) is x
+    for rows in (torch.tensor(x, requires_grad=True), lazy(x)):
+        assert np.array_equal(kernels.as_numpy(rows), x)
+    assert kernels.as_numpy(torch.tensor(x).bfloat16()).dtype == np.float32
+    assert kernels.as_numpy(x, np.float64).dtype == np.float64
+
+
+@pytest.mark.parametrize("make", [np.asarray, torch.tensor])
 def test_a_zero_row_is_named_and_without_check_stays_zero(make):
     x = np.ones((1030, 3), np.float32)
     x[1026] = 0

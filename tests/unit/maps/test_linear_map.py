@@ -174,7 +174,8 @@ def test_refusals(rng):
         linear_map(x, x, np.array([[1.0, 0, 0], [np.nan, 0, 0]]))
     with pytest.raises(ValueError, match="y must have rows of a length above zero, but row 0"):
         linear_map(x, np.zeros((2, 3)))
-    for groups in ((x[:1], -x[:1]), (x[:1],), (np.array([[1.0, 0.0], [-1.0, 0.0]]),)):
+    many = np.repeat(rng.normal(size=(1, 7)), 3000, axis=0).astype(np.float32)  # the mean is not quite theirs
+    for groups in ((x[:1], -x[:1]), (x[:1],), (np.array([[1.0, 0.0], [-1.0, 0.0]]),), (many,), (many, -many)):
         with pytest.raises(DegenerateError, match="vary in no direction beside the first axis of the map"):
             linear_map(*groups)
 

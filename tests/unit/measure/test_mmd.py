@@ -123,6 +123,15 @@ def test_permuted_values_over_several_blocks(rng):
     assert values[0] == pytest.approx(float(mmd(x, y, bandwidth=1.0)), abs=1e-12)
 
 
+@pytest.mark.parametrize("make", [np.asarray, torch.tensor])
+def test_swapped_values_differ_from_permuted_ones_by_one_constant(rng, make):
+    x, y = two(rng, 600, 600, 3)
+    signs = module._label_signs(600, 600, 5, True, 0)
+    apart = module._swapped_mmd(make(x), make(y), (1.0, 0.3), signs[:600])
+    apart -= module._permuted_mmd(x, y, (1.0, 0.3), signs)
+    assert np.ptp(apart) < 1e-12
+
+
 def test_p_value_agrees_with_the_slow_test_and_is_even_without_a_difference(rng):
     x, y = rng.normal(size=(30, 4)) + 0.25, rng.normal(size=(30, 4))
     for paired in (True, False):

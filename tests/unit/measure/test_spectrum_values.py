@@ -79,6 +79,9 @@ def test_messages(rng):
         spectrum_values(x, spectrum="both")
     with pytest.raises(DegenerateError, match="one and the same direction"):
         spectrum_values(np.outer(np.arange(1.0, 6.0), x[0]).astype(np.float32))
+    for rows in np.random.default_rng(1).normal(size=(20, 1, 7)).astype(np.float32):  # whose mean is not quite theirs
+        with pytest.raises(DegenerateError, match="one and the same direction"):
+            spectrum_values(np.repeat(rows, 3000, axis=0))
     with pytest.raises(DegenerateError, match="at least 2 rows"):
         spectrum_values(x[:1])
     assert spectrum_values(x[:1], centre=False) == pytest.approx([1.0])

@@ -344,7 +344,8 @@ class TestNumbers:
         wide["pairs"] = [{"groups": list(PLAIN), "lines": [[i % 40, i % 40] for i in range(1000)]}]
         one = linear_map(dataclasses.replace(whole, details={"maps": [wide]}), *PLAIN)
         assert len(one.spec["datasets"]["pairs"]) == 250
-        assert "250 of 1000 pairs" in one.description
+        assert "250 of 1000 matches" in one.description
+        assert "max(width, 1)" in json.dumps(one.spec)  # a page that is not laid out yet has no width
 
     def test_gap_energy(self, whole):
         one = gap_energy(whole, *PLAIN)

@@ -97,7 +97,7 @@ class TestFew:
     def test_quantities_that_the_file_does_not_hold(self, made_up):
         missing = not_measured(made_up(), ["recall_at_k"], ["image", "text"])
         assert missing == (
-            "Not in this file: recall_at_k; crossgap measure SOURCE -o gap.json measures what is usual.",
+            "Not in this file: recall_at_k; crossgap measure SOURCE --html gap.html measures what is usual.",
         )
 
     def test_a_reason_is_told_once(self, made_up):
@@ -182,7 +182,7 @@ class TestSentences:
         report = dataclasses.replace(made_up(("centroid_distance", "image text", 0.5)), details=details)
         text = said(location(report))
         assert f"hold {energy:.1%} of the gap: {words} a random direction" in text
-        assert "The 3 strongest directions of image, which hold 70%" in text
+        assert "The 3 strongest directions of image, with 70% of its variance, hold" in text
 
     def test_mixing(self, made_up):
         rows = [
@@ -201,7 +201,9 @@ class TestSentences:
             "Of the rows in 7 clusters, 90.0% belong",
             "mixed rows would have 50.0%",
             "25.0% of the rows are in none",
-            "10.0% of the pairs, 20.0% if pairs are shuffled",
-            "1.0% of the edges join image to text, where mixed groups would have 50.0% (z = -20.0)",
+            "image and text do not mix.",
+            "10.0% of the pairs, by chance (pairs shuffled) 20.0%",
+            "1.0% of the edges join image to text, where mixed groups would have 50.0%: 20.0 standard deviations fewer "
+            "than chance (z = -20.0)",
         ):
             assert part in text

@@ -17,9 +17,9 @@ import pytest
 from crossgap.data.embeddings import Embeddings, Group
 from crossgap.report import GapReport
 from crossgap.report.collect import collect
+from crossgap.report.page.blocks import Page
 from crossgap.report.page.gap_page import gap_page
 from crossgap.report.page.html import render
-from crossgap.report.page.blocks import Page
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -112,12 +112,15 @@ def html(report) -> str:
 def test_every_section_is_there_and_linked(html):
     page = read(html)
     assert [one["id"] for one in page.all("section")] == SECTIONS
-    assert [one["href"] for one in page.all("a") if str(one.get("href")).startswith("#")] == [
+    links = [str(one["href"]) for one in page.all("a") if str(one.get("href")).startswith("#")]
+    assert [one for one in links if not one.startswith("#quantity-")] == [
         "#main",
         *(f"#{name}" for name in SECTIONS),
     ]
     ids = [one["id"] for _, one in page.elements if "id" in one]
     assert len(ids) == len(set(ids))
+    assert {one.removeprefix("#") for one in links} <= set(ids)
+    assert "#quantity-recall_at_k" in links
 
 
 def test_headings_are_in_order(html):
@@ -298,7 +301,7 @@ def test_a_file_of_numbers_alone_says_what_is_missing(report):
 def test_every_kind_empty(report):
     page = read(replace(report, details={kind: [] for kind in report.details}).to_html())
     assert [one["id"] for one in page.all("section")] == SECTIONS
-    assert "No blunder found" in page.words
+    assert "crossgap doctor finds no fault" in page.words
 
 
 def test_every_kind_with_a_reason(report):

@@ -134,7 +134,10 @@ def test_cards_of_numbers_alone(made_up):
         ("text searching, top 10", "0.0% image", "[-1.0%, 1.0%] in the list, 50.0% in the corpus"),
     )
     assert cards[2].numbers[0] == ("image to text", "recall@1 0.55", "[0.50, 0.60]")
-    assert "crossgap close tells" in cards[0].certainty
+    assert cards[0].certainty == (
+        "Sure that a group is hidden; what closing gains was not measured: crossgap close SOURCE -o "
+        "closer.safetensors tells."
+    )
 
 
 def test_directions_of_different_decisions_have_cards_of_their_own(made_up):
@@ -249,8 +252,8 @@ def test_how_sure(made_up):
     report = made_up(*GAP, ("centroid_distance_p_value", PAIR, 0.002), ("mmd", PAIR, None, {"reason": "no"}))
     found = _answers(report)["How sure this is"]
     assert found.startswith("Sure of the gap, not of every task.")
-    assert "200 resamplings of 500 image, 500 text rows" in found
-    assert "(p = 0.002)" in found
+    assert "200 resamplings of 500 image and 500 text rows" in found
+    assert "(p = 0.002: the chance that groups without one lie so far apart)" in found
     assert "One quantity could not be measured" in found
 
 
@@ -296,8 +299,8 @@ def test_sub_samples_and_what_was_skipped_are_said(made_up):
         )
     )
     said = [item for block in section.blocks for item in getattr(block, "items", ())]
-    assert "100 of 1,000 and 200 of 2,000 rows of image and text: mmd." in said
-    assert "5 of 50 and 6 of 60 rows of image and text: modality_share_at_k." in said
+    assert "100 of 1,000 and 200 of 2,000 rows of image and text: MMD." in said
+    assert "5 of 50 and 6 of 60 rows of image and text: share of the top k." in said
     assert "not used: labels" in said
-    assert "alignment (image, text): needs pairs: none." in section.missing
+    assert "Alignment: needs pairs: none." in section.missing
     assert "not reached" not in " ".join(section.missing)

@@ -214,7 +214,7 @@ def test_a_threshold_each_way(made_up):
 def test_a_threshold_out_of_reach(made_up):
     report = made_up(*_score_rows(matched=0.31, unmatched=0.16), *_cut("image text", None, best=0.75))
     assert _only(report, "Threshold") == (
-        "Threshold, image searching text: no cosine gives precision 90%; the best gives 75%."
+        "Threshold, image searching text: no cosine gives precision 90% reliably; the best gives 75%."
     )
 
 

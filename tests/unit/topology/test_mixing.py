@@ -109,6 +109,17 @@ def test_real_pairs_join_by_one_edge(coco):
     assert round(topology.cross_edge_share(x - x.mean(axis=0), y - y.mean(axis=0)), 3) == 0.034
 
 
+def test_rows_that_repeat_but_for_rounding_are_no_usual_distance(rng):
+    """Nine scaled copies of each row of x: unit rows that differ in their last bits, and edges of 1e-16 or 1e-8."""
+    few, y = rng.normal(size=(2, 12, 4))
+    expected = topology.longest_merge_ratio(few, y)
+    for dtype, tolerance in ((np.float64, 1e-12), (np.float32, 1e-5)):
+        many = np.concatenate([few * scale for scale in np.linspace(0.3, 3.1, 9)]).astype(dtype)
+        assert topology.longest_merge_ratio(many, y.astype(dtype)) == pytest.approx(expected, rel=tolerance)
+        moved = [(rows / np.linalg.norm(rows, axis=1, keepdims=True) * 1e3).astype(dtype) for rows in (many, y)]
+        assert topology.longest_merge_ratio(*moved, unit=False) == pytest.approx(expected, rel=10 * tolerance)
+
+
 def test_seed_and_permutations_matter(rng):
     x, y = rng.normal(size=(2, 40, 3))
     first, again, other, more = (

@@ -79,6 +79,7 @@ def collect_details(
 def _steps(embeddings: Embeddings, settings: Settings, *, everything: bool) -> list[Step]:
     compared = cache(partial(closers, embeddings, settings))
     steps = [
+        Step("explanation", lambda: {"explanation": explanation(embeddings, settings)}, "explanation"),  # the longest
         Step("health", lambda: {"health": health(embeddings, seed=settings.seed)}, "health"),
         Step("closers", lambda: {"closers": [compared()]}, SCIKIT_LEARN),
         Step(
@@ -88,7 +89,6 @@ def _steps(embeddings: Embeddings, settings: Settings, *, everything: bool) -> l
         ),
         Step("spectra", partial(_shapes, embeddings, settings), "spectra"),
         Step("maps", lambda: {"maps": linear_maps(embeddings, settings)}, "maps"),
-        Step("explanation", lambda: {"explanation": explanation(embeddings, settings)}, "explanation"),
     ]
     if everything:
         steps.append(Step("maps", lambda: {"maps": umap_maps(embeddings, settings)}, SCIKIT_LEARN))

@@ -8,8 +8,15 @@ from crossgap.results import Measurement
 __all__ = ["in_part", "not_measured", "without_interval"]
 
 
-def not_measured(comparison: ModelComparison) -> Iterator[str]:
-    """Say for each reason which quantities have no value, and of which models."""
+def not_measured(comparison: ModelComparison, *, of_models: bool = True, of_spaces: bool = True) -> Iterator[str]:
+    """Say for each reason which quantities have no value: of which models, and of which models' likeness."""
+    if of_models:
+        yield from _of_models(comparison)
+    if of_spaces:
+        yield from _of_spaces(comparison)
+
+
+def _of_models(comparison: ModelComparison) -> Iterator[str]:
     reasons: dict[tuple[str, str], dict[str, None]] = {}
     by_key: dict[tuple[str, tuple[str, ...], str], dict[str, None]] = {}
     for model, measurements in comparison.measurements.items():
@@ -21,6 +28,9 @@ def not_measured(comparison: ModelComparison) -> Iterator[str]:
         reasons.setdefault((whose, reason), {})[f"{name} ({', '.join(groups)})"] = None
     for (whose, reason), names in reasons.items():
         yield f"{whose}{', '.join(names)}: {reason.rstrip('.')}."
+
+
+def _of_spaces(comparison: ModelComparison) -> Iterator[str]:
     alike: dict[str, tuple[dict[str, None], dict[str, None]]] = {}
     for found in comparison.similarities:
         if found.reason is not None:
@@ -39,10 +49,10 @@ def in_part(comparison: ModelComparison) -> Iterator[str]:
     by_size: dict[str, dict[str, None]] = {}
     for measurements in comparison.measurements.values():
         for found in measurements:
-            if "sampled_from" in found.options:
+            if "sampled_from" in found.options and found.value is not None:
                 by_size.setdefault(_size(found), {})[found.name] = None
     for found in comparison.similarities:
-        if "sampled_from" in found.options:
+        if "sampled_from" in found.options and found.value is not None:
             by_size.setdefault(_size(found), {})[found.name] = None
     for size, names in by_size.items():
         yield f"On {size} (whole items drawn at random): {', '.join(names)}."
@@ -66,4 +76,6 @@ def _size(found: Measurement) -> str:
         return " and ".join(f"{taken.get(name, '?')} of {n} rows of {name}" for name, n in full.items())
     numbers = full if isinstance(full, list) else [full]
     taken = [found.options.get(key, "?") for key in ("n", "m")[: len(numbers)]]
-    return " and ".join(f"{n} of {of} rows of {name}" for n, of, name in zip(taken, numbers, found.groups, strict=False))
+    return " and ".join(
+        f"{n} of {of} rows of {name}" for n, of, name in zip(taken, numbers, found.groups, strict=False)
+    )

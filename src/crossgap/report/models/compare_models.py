@@ -7,7 +7,7 @@ from typing import Any
 from crossgap import __version__
 from crossgap.data.embeddings import Embeddings
 from crossgap.report.collect import collect
-from crossgap.report.models.differences import differences
+from crossgap.report.models.differences import differences, is_point
 from crossgap.report.models.model_comparison import ModelComparison
 from crossgap.report.models.same_items import same_items
 from crossgap.report.models.similarities import MOST_ROWS, similarities
@@ -56,7 +56,7 @@ def compare_models(
     Raises
     ------
     ValueError
-        If there are fewer than two models, or no group is common to all.
+        If there are fewer than two models, no group is common to all, or a curve is asked for.
 
     Notes
     -----
@@ -64,10 +64,13 @@ def compare_models(
     cancels. For different items both are resampled on their own and the interval is wider. Shares that are 0 or 1 in
     every replicate of both models get Newcombe's interval, since resampling cannot show what was never seen. No
     correction is made for the many differences shown: of twenty true zeros about one lies outside its 95 % interval.
+    Points of histograms and curves, at scores of each model's own, are left to ``collect``.
     How alike spaces are is measured on at most 2,000 rows of a group, whole items drawn at random.
     """
     if len(models) < 2:
         raise ValueError(f"comparing needs at least two models, but there is {len(models)}; give another one.")
+    if metrics is not None and "precision_recall" in metrics:
+        raise ValueError("precision_recall is a curve, which is not compared; crossgap measure holds it.")
     shared = _shared_groups(models)
     left_out = [
         f"{label}: group {name} is not compared, since not all models have it."
@@ -88,7 +91,7 @@ def compare_models(
             most_rows=most_rows,
             progress=_labelled(progress, label),
         )
-        measurements[label] = report.measurements
+        measurements[label] = tuple(found for found in report.measurements if not is_point(found))
         report_notes += [f"{label}: {note}" for note in report.settings["notes"]]
     first, *others = measurements
     alike: list[Measurement] = []

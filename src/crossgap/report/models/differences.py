@@ -25,10 +25,10 @@ def differences(
     Where both were resampled, the interval comes from the differences of their replicates: paired where those share
     the counts of items, else of two independent samples. Where not, ``options["no_interval"]`` says why.
     """
-    before = {_key(found): found for found in baseline if not is_point(found)}
+    before = {_key(found): found for found in baseline}
     for found in model:
         reference = before.get(_key(found))
-        if is_point(found) or found.name in _NO_CHANGE or reference is None:
+        if found.name in _NO_CHANGE or reference is None:
             continue
         if found.value is None or reference.value is None:
             continue
@@ -71,9 +71,7 @@ def _key(found: Measurement) -> tuple[Any, ...]:
     return found.name, found.groups, tuple(asked(found).items())
 
 
-def _interval(
-    before: Measurement, after: Measurement, level: float
-) -> tuple[tuple[float, float] | None, str | None]:
+def _interval(before: Measurement, after: Measurement, level: float) -> tuple[tuple[float, float] | None, str | None]:
     if not (before.replicates and after.replicates):
         one = before if not before.replicates else after
         return None, str(one.options.get("no_interval", "it was not resampled"))

@@ -36,7 +36,7 @@ def lead(comparison: ModelComparison) -> str:
             by_outcome.setdefault(_words(outcome(comparison, model, headline)), []).append(model)
         told_outcomes = [f"{words} in {', '.join(models)}" for words, models in by_outcome.items()]
         parts.append(f"{word} {'; '.join(told_outcomes)}")
-    return f"Against {comparison.baseline}: {'. '.join(part[0].upper() + part[1:] for part in parts)}."
+    return f"Against {comparison.baseline}: {'. And '.join(parts)}."
 
 
 def answers(comparison: ModelComparison) -> tuple[Answer, ...]:
@@ -112,7 +112,7 @@ def _numbers(comparison: ModelComparison, headline: Headline) -> Iterator[str]:
     yield from said[:_MOST_SENTENCES]
     if len(said) > _MOST_SENTENCES:
         yield f"And {len(said) - _MOST_SENTENCES} more, in the tables below."
-    yield f"{headline.label}: {headline.way}"
+    yield headline.way
 
 
 def _certainty(comparison: ModelComparison) -> Answer:
@@ -124,6 +124,8 @@ def _certainty(comparison: ModelComparison) -> Answer:
     ]
     if not settings["bootstrap"]:
         short = "No intervals were asked for"
+    elif all(change.interval is None for model in others for change in comparison.differences[model]):
+        short = "No intervals: too few items"
     elif all(clear):
         short = "Sure of both"
     elif clear[0]:
@@ -133,8 +135,8 @@ def _certainty(comparison: ModelComparison) -> Answer:
     sentences = []
     if settings["bootstrap"]:
         sentences.append(
-            f"Brackets are {settings['level']:.0%} intervals from {settings['bootstrap']} resamplings of items; a change "
-            f"whose bracket holds 0 is not clear."
+            f"Brackets are {settings['level']:.0%} intervals from {settings['bootstrap']} resamplings of items; a "
+            f"change whose bracket holds 0 is not clear."
         )
     if settings["paired"]:
         sentences.append("Changes are paired: all models were measured on the same items.")

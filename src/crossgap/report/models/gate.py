@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from typing import cast
 
 from crossgap.report.collect import MEASURED
-from crossgap.report.models.differences import is_point, written
+from crossgap.report.models.differences import written
 from crossgap.report.models.model_comparison import Gate, ModelComparison
 from crossgap.report.models.similarities import SIMILARITIES
 from crossgap.report.quantities import QUANTITIES
@@ -37,6 +37,7 @@ _ARITHMETIC = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.
 _FORMS = ("low", "high", "change", "baseline", "similarity")
 _LONGEST = 2000  # characters
 _DEEPEST = 100  # levels
+_LARGEST = 1e300
 
 
 def check_gate(comparison: ModelComparison, expression: str) -> tuple[Gate, ...]:
@@ -94,7 +95,10 @@ def parsed_gate(expression: str, *, metrics: Sequence[str] | None = None) -> ast
     if _depth(tree) > _DEEPEST:
         raise ValueError(f"a gate must nest at most {_DEEPEST} levels, but this one nests deeper; write it flat.")
     _check_truth(tree, expression)
-    for name, known in _names(tree):
+    names = list(_names(tree))
+    if not names:
+        raise ValueError(f"a gate must ask for a quantity, as {_EXAMPLE!r} does, but {expression!r} asks for none.")
+    for name, known in names:
         _check_name(name, known, metrics)
     return tree
 
@@ -158,7 +162,9 @@ def _check_number(node: ast.expr) -> None:
     match node:
         case ast.Constant(value=bool()):
             pass
-        case ast.Constant(value=int() | float()) | ast.Name():
+        case ast.Constant(value=int() | float() as value) if abs(value) <= _LARGEST:
+            return
+        case ast.Name():
             return
         case ast.UnaryOp(op=ast.USub() | ast.UAdd(), operand=operand):
             return _check_number(operand)
@@ -186,9 +192,9 @@ def _check_quantity(node: ast.expr, outer: str) -> None:
             return _check_number(node)
         case ast.Name(id=name) | ast.Call(func=ast.Name(id=name)) if name not in _FORMS:
             return _check_number(node)
+    example = 'similarity(cka("image"))' if outer == "similarity" else f"{outer}(centroid_distance)"
     raise ValueError(
-        f"{outer}(...) takes one quantity, but {ast.unparse(node)!r} is none; write for example "
-        f"{outer}(centroid_distance)."
+        f"{outer}(...) takes one quantity, but {ast.unparse(node)!r} is none; write for example {example}."
     )
 
 
@@ -271,7 +277,7 @@ class _Reading:
 
     def _one(self, node: ast.expr, there: Sequence[Measurement], whose: str, what: str = "") -> Measurement:
         name, groups, options = _asked(node)
-        there = [measurement for measurement in there if measurement.name == name and not is_point(measurement)]
+        there = [measurement for measurement in there if measurement.name == name]
         found = [measurement for measurement in there if measurement.matches(name, groups, options)]
         if not there:
             raise ValueError(f"{what}{name} was not measured of {whose}.")

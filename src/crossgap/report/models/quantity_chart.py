@@ -1,11 +1,12 @@
 """One quantity of several models: a mark and an interval for each, below each other."""
 
+import json
 from typing import Any
 
 from crossgap.report.charts.palette import COLOURS
 from crossgap.report.charts.specification import rows_of, short, specification
 from crossgap.report.models.model_comparison import ModelComparison
-from crossgap.report.models.verdict import BOTH_WAYS, Headline, direction, places
+from crossgap.report.models.verdict import Headline, direction, found_of, places, where
 from crossgap.report.page.blocks import Figure, Table
 from crossgap.results import told
 
@@ -21,7 +22,7 @@ def quantity_chart(comparison: ModelComparison, headline: Headline) -> Figure | 
         (model, groups, measurement)
         for groups in places(comparison, headline)
         for model in comparison.models
-        if (measurement := comparison.find(model, headline.name, *groups, **headline.options)) is not None
+        if (measurement := found_of(comparison, model, headline, groups)[0]) is not None
         and measurement.value is not None
     ]
     if not found:
@@ -29,9 +30,9 @@ def quantity_chart(comparison: ModelComparison, headline: Headline) -> Figure | 
     import altair as alt
 
     several = len(places(comparison, headline)) > 1
-    join = " > " if headline.of == BOTH_WAYS else ", "
     labels = [
-        f"{short(model, 16)}: {short(join.join(groups), 20)}" if several else short(model) for model, groups, _ in found
+        f"{short(model, 16)}: {short(where(headline, groups), 20)}" if several else short(model)
+        for model, groups, _ in found
     ]
     order = [f"{number}" for number in range(len(found))]
     marks: dict[str, list[Any]] = {
@@ -45,14 +46,14 @@ def quantity_chart(comparison: ModelComparison, headline: Headline) -> Figure | 
     }
     models = list(comparison.models)
     drawn = alt.Chart(alt.NamedData("marks"))
-    named = (
-        "{" + ", ".join(f"'{place}': {label!r}" for place, label in zip(order, map(_plain, labels), strict=True)) + "}"
-    )
+    named = json.dumps(dict(zip(order, labels, strict=True)))  # strings and escapes are those of JavaScript
     axis = alt.Axis(title=None, labelExpr=f"({named})[datum.value]", labelLimit=190, ticks=False, domain=False)
     down = alt.Y("place:N", sort=order, axis=axis)
     layers = [
         drawn.mark_rule(strokeWidth=2).encode(
-            x=alt.X("low:Q", title=headline.label, scale=alt.Scale(zero=False)), x2="high:Q", y=down
+            x=alt.X("low:Q", title=headline.label, scale=_scale(alt, marks), axis=alt.Axis(tickCount=6)),
+            x2="high:Q",
+            y=down,
         ),
         drawn.mark_point(filled=True, size=70, opacity=1).encode(
             x="value:Q",
@@ -69,22 +70,38 @@ def quantity_chart(comparison: ModelComparison, headline: Headline) -> Figure | 
     return Figure(
         name=f"models-{headline.name.replace('_', '-')}",
         title=headline.label[0].upper() + headline.label[1:],
-        description=f"One row for each model: {headline.label} with its interval. "
-        + "; ".join(f"{label} {text}" for label, text in zip(labels, marks["told"], strict=True))
-        + ".",
+        description=_description(comparison, headline, labels, found),
         spec=specification(alt.layer(*layers), height=_ROW * len(found), rows={"marks": rows_of(**marks)}),
         table=_table(comparison, headline, found),
     )
 
 
+def _scale(alt: Any, marks: dict[str, list[Any]]) -> Any:
+    """Return the scale of the numbers; where all are one, some room around it, for an axis needs two ends."""
+    low, high = min(marks["low"]), max(marks["high"])
+    if low < high:
+        return alt.Scale(zero=False)
+    room = max(0.1, 0.1 * abs(low))
+    return alt.Scale(domain=[low - room, high + room], nice=False)
+
+
+def _description(comparison: ModelComparison, headline: Headline, labels: list[str], found: list[Any]) -> str:
+    order = sorted(range(len(found)), key=lambda place: found[place][2].value)
+    ends = f"Lowest: {labels[order[0]]}, {told(found[order[0]][2])}; highest: {labels[order[-1]]}, "
+    ends += f"{told(found[order[-1]][2])}."
+    sure = any(measurement.interval is not None for _, _, measurement in found)
+    drawn = f"the line is its {comparison.settings['level']:.0%} interval" if sure else "it has no interval"
+    return f"{headline.way} One mark for each model; {drawn}. {ends}"
+
+
 def _table(comparison: ModelComparison, headline: Headline, found: list[Any]) -> Table:
     rows = []
     for model, groups, measurement in found:
-        change = comparison.difference(model, headline.name, *groups, **headline.options)
+        change = found_of(comparison, model, headline, groups)[1]
         rows.append(
             (
                 model,
-                (" > " if headline.of == BOTH_WAYS else ", ").join(groups),
+                where(headline, groups),
                 told(measurement),
                 None if change is None else told(change, sign=True),
                 None if change is None else direction(change, headline),
@@ -95,11 +112,6 @@ def _table(comparison: ModelComparison, headline: Headline, found: list[Any]) ->
         columns=("model", "groups", "value", "change", "which is"),
         rows=tuple(rows),
     )
-
-
-def _plain(label: str) -> str:
-    """Return a label as it may stand in an expression of Vega: letters, digits and a few signs."""
-    return "".join(c if c.isalnum() or c in " :>,.-_+/…" else "?" for c in label)
 
 
 def _cycled(values: tuple[str, ...], count: int) -> list[str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -22,9 +23,10 @@ class SameItems:
 def same_items(models: Mapping[str, Embeddings], *, different: bool = False) -> SameItems:
     """Bring the rows of several models into one order, and leave out what not all of them hold.
 
-    Rows with ids are matched by id, the second row of one id with the second. Rows without ids are matched by their
-    place where all models have the same number of them, and that is said; ``different`` says that they are not the
-    same. Where one group cannot be matched nothing is, and the models are compared as different samples.
+    Rows with ids are matched by id; several rows of one id by their texts where these agree, else the second with the
+    second. Rows without ids are matched by their place where all models have the same number of them, and that is said;
+    ``different`` says that they are not the same. Where one group cannot be matched nothing is, and the models are
+    compared as different samples.
     """
     groups = list(next(iter(models.values())))
     if different:
@@ -61,7 +63,9 @@ def _doubts(name: str, groups: Mapping[str, Group]) -> Iterator[str]:
     """Say what the match of rows rests on, and where their texts speak against it."""
     first, *others = groups.items()
     items = first[1].items
-    if items is not None and len(np.unique(items)) < len(items):
+    texts = [None if group.text is None else list(group.text) for group in groups.values()]
+    by_text = texts[0] is not None and all(one == texts[0] for one in texts)
+    if items is not None and len(np.unique(items)) < len(items) and not by_text:
         yield f"{name}: several rows of one item; the second row of an item was matched with its second, and so on."
     for label, group in others:
         if first[1].text is None or group.text is None:
@@ -94,21 +98,30 @@ def _matched_rows(groups: Mapping[str, Group]) -> dict[str, np.ndarray] | str:
     if len(with_ids) < len(groups):
         without = next(label for label in groups if label not in with_ids)
         return f"{with_ids[0]} has item ids and {without} has none"
-    keyed = {label: _keys(group) for label, group in groups.items()}
+    found = _common_rows({label: _keys(group, by_text=False) for label, group in groups.items()})
+    if all(group.text is not None for group in groups.values()):
+        by_text = _common_rows({label: _keys(group, by_text=True) for label, group in groups.items()})
+        if len(by_text[with_ids[0]]) >= len(found[with_ids[0]]):
+            found = by_text
+    return found if len(found[with_ids[0]]) else "the models share no item id"
+
+
+def _common_rows(keyed: Mapping[str, Mapping[Any, int]]) -> dict[str, np.ndarray]:
+    """Return by model the rows whose keys all models have, in the order of the first."""
     first, *others = keyed.values()
     common = [key for key in first if all(key in other for other in others)]
-    if not common:
-        return "the models share no item id"
-    return {label: np.array([keys[key] for key in common]) for label, keys in keyed.items()}
+    return {label: np.array([keys[key] for key in common], dtype=int) for label, keys in keyed.items()}
 
 
-def _keys(group: Group) -> dict[tuple[str, int], int]:
-    """Return the row of each id and of how often the id came before."""
-    seen: dict[str, int] = {}
-    keys: dict[tuple[str, int], int] = {}
-    for row, item in enumerate(np.asarray(group.items).astype(str).tolist()):
-        keys[item, seen.setdefault(item, 0)] = row
-        seen[item] += 1
+def _keys(group: Group, *, by_text: bool) -> dict[tuple[str, str | None, int], int]:
+    """Return the row of each id, of its text where that is to tell rows apart, and of how often both came before."""
+    items = np.asarray(group.items).astype(str).tolist()
+    texts = group.text if by_text and group.text is not None else [None] * len(items)
+    seen: dict[tuple[str, str | None], int] = {}
+    keys: dict[tuple[str, str | None, int], int] = {}
+    for row, key in enumerate(zip(items, texts, strict=True)):
+        keys[*key, seen.setdefault(key, 0)] = row
+        seen[key] += 1
     return keys
 
 

@@ -12,16 +12,11 @@ from crossgap.geometry.rows import Rows, materialise
 from crossgap.measure.certainty import LEAST_ITEMS, as_numbers, bounds, plain_and_drawn
 from crossgap.results import Measurement
 
-__all__ = ["MOST_ROWS", "SIMILARITIES", "similarities"]
+__all__ = ["MOST_ROWS", "QUICK", "SIMILARITIES", "similarities"]
 
 MOST_ROWS = 2_000  # of a group; replicates of cka and of the correlations cost n^2
-SIMILARITIES = (
-    "cka",
-    "mutual_neighbours",
-    "representational_similarity",
-    "procrustes_distance",
-    "representation_topology_divergence",
-)
+QUICK = ("cka", "mutual_neighbours", "representational_similarity", "procrustes_distance")
+SIMILARITIES = (*QUICK, "representation_topology_divergence")
 _NEIGHBOURS = 10
 _CORRELATED_ROWS = 1_000  # of the correlation of all similarities, which ranks n^2 / 2 numbers
 _RANGES = {"cka": (-1.0, 1.0), "mutual_neighbours": (0.0, 1.0), "representational_similarity": (-1.0, 1.0)}
@@ -57,7 +52,7 @@ def similarities(
     codes = np.unique(drawn[0].row_items[group], return_inverse=True)[1]
     counts = plain_and_drawn(int(codes.max()) + 1, replicates, seed=seed)
     weights = None if counts is None else counts[codes]
-    k = min(_NEIGHBOURS, n - 1)
+    k = max(1, min(_NEIGHBOURS, (n - 1) // 2))  # half of the rows are no neighbours
     few = {"n": min(n, _CORRELATED_ROWS), **({"sampled_from": full} if full > _CORRELATED_ROWS else {})}
     for function, options, facts in (
         (compare.cka, {}, {}),

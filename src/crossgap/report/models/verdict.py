@@ -27,7 +27,7 @@ __all__ = [
 
 GROUP, PAIR, BOTH_WAYS, SEARCH = "each group", "two groups", "queries and a gallery", "queries of a mixed search"
 UNCLEAR = "not clearly different"
-NO_INTERVAL = "no interval, so how sure this is cannot be said"
+NO_INTERVAL = "no interval, so not known"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +49,7 @@ GAP = Headline(
     of=PAIR,
     more="wider",
     less="narrower",
-    way="0: the averages of both groups coincide; 2: they are opposite.",
+    way="Centroid distance: 0 where the averages of both groups coincide, 2 where they are opposite.",
 )
 RETRIEVAL = Headline(
     name="recall_at_k",
@@ -58,7 +58,7 @@ RETRIEVAL = Headline(
     options={"k": 1},
     more="better",
     less="worse",
-    way="Share of queries whose nearest row of the other group is a right answer; 1 is best.",
+    way="Recall@1: share of queries whose nearest row of the other group is a right answer; 1 is best.",
 )
 HEADLINES = (
     GAP,
@@ -156,7 +156,7 @@ def outcome(comparison: ModelComparison, model: str, headline: Headline) -> str:
     found = set(_directions(comparison, model, headline))
     clear = found & {headline.more, headline.less}
     if not clear:
-        return next(iter(sorted(found)), "")  # UNCLEAR goes before nothing else but NO_INTERVAL
+        return UNCLEAR if UNCLEAR in found else NO_INTERVAL if found else ""
     if len(clear) == 2:
         return f"partly {headline.more}, partly {headline.less}"
     return next(iter(clear)) if found == clear else f"{next(iter(clear))} in part"
@@ -167,8 +167,7 @@ def likeness(comparison: ModelComparison) -> Iterator[str]:
     groups = comparison.settings["groups"]
     for pair, group in itertools.product(itertools.combinations(comparison.models, 2), groups):
         found = [
-            f"{_plain(measurement.name)} {told(measurement)}"
-            + (f" (chance {measurement.options['chance']:.3f})" if "chance" in measurement.options else "")
+            f"{_plain(measurement.name)} {told(measurement)}{_beside(measurement)}"
             for measurement in comparison.similarities
             if tuple(measurement.options["models"]) == pair
             and measurement.groups == (group,)
@@ -217,6 +216,17 @@ def _shared(headline: Headline, there: list[tuple[str, ...]], total: int) -> str
     if len(there) == total and headline.of in (PAIR, BOTH_WAYS):
         return "" if total == 1 else " both ways" if headline.of == BOTH_WAYS and total == 2 else " everywhere"
     return f" ({'; '.join(where(headline, groups) for groups in there)})"
+
+
+def _beside(found: Measurement) -> str:
+    """Say what is needed to read a similarity: what chance gives, or of what it is the mean."""
+    options = found.options
+    if "chance" in options:
+        return f" (chance {options['chance']:.3f})"
+    if "batches" in options:
+        spread = f"{options['lowest']:.3f} to {options['highest']:.3f}"
+        return f" (mean of {options['batches']} batches of {options['rows']} rows, {spread})"
+    return ""
 
 
 def _plain(name: str) -> str:

@@ -132,6 +132,9 @@ def _to_do(report: GapReport, cards: tuple[Card, ...]) -> Answer:
         short = "Not decided yet"
     judged = judged_closer(report)
     sentences = [] if judged is None or not close else list(_gains(report))
+    warnings = [str(one["name"]) for one in findings(report, "warning")]
+    if warnings:
+        sentences.insert(0, f"First look at what data health warns of: {joined(warnings)}.")
     if leave and (close or kinds != {"none"}):
         sentences.append(f"Leave it for {joined(leave)}.")
     unsure = by_decision.get("not enough data", [])

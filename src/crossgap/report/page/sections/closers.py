@@ -50,19 +50,20 @@ def closers(report: GapReport) -> Section:
             blocks.append(
                 Table(
                     caption="Closers from simple to complex; each is tried against the best one before it",
-                    columns=("closer", "outcome", score, "order kept", "what it does"),
+                    columns=("closer", "outcome", score, "order kept"),
                     rows=tuple(
                         (
                             str(one["name"]),
                             str(one.get("outcome", "–")),
                             one.get("score"),
                             one.get("overlap"),
-                            CLOSER_WORDS.get(str(one["name"]), "–"),
                         )
                         for one in rows
                     ),
                 )
             )
+            words = tuple(f"{one['name']} {CLOSER_WORDS[one['name']]}." for one in rows if one["name"] in CLOSER_WORDS)
+            blocks += [Paragraph(text="What each of them does:"), Sentences(items=words)] if words else []
             blocks.append(
                 Table(
                     caption="Each closer against the best one before it, in words",

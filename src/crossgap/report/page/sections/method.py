@@ -152,11 +152,11 @@ def _interval(one: Measurement) -> str | None:
 
 
 def _entries(report: GapReport) -> list[Entry]:
-    from crossgap import measure
+    from crossgap import measure, topology
 
     found = []
     for name in sorted({one.name for one in report.measurements}):
-        function = getattr(measure, name, None)
+        function = getattr(measure, name, None) or getattr(topology, name, None)
         if not callable(function):
             continue
         known = documentation(function)

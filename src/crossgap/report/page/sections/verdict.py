@@ -58,6 +58,7 @@ _COSTS = {
 }
 _CHECK = "check the data"  # instead of a decision that rests on data with errors
 _ORDER = {CLOSE: 0, _CHECK: 1, "not enough data": 2, LEAVE: 3, NOT_MEASURED: 4}
+_PAIRS_IN_DOUBT = "shuffled-pairs"  # a warning where there are too few pairs to be sure of it
 _USELESS = {  # up to which value of a quantity even a clear gain is of little use, and what that means
     "ndcg_at_k": (0.1, "Even then the lists hold few right answers."),
     "match_auroc": (0.6, "Even then a score says little more than guessing."),
@@ -96,13 +97,13 @@ def _reading(found: Mapping[str, Any]) -> str:
     """Say what the gains on the cards are those of, and how they were judged."""
     name = found.get("judged") or found.get("chosen")
     words = CLOSER_WORDS.get(str(name))
-    what = "" if words is None else f" ({words})"
+    what = "" if words is None else f"; it {words}"
     chosen = "" if name == found.get("chosen") else ", which was not good enough to be chosen"
     folds = (found.get("settings") or {}).get("folds")
     parts = "parts" if folds is None else f"{folds} parts"
     return (
         f"How to read the cards: a closer is a fitted map that moves vectors, or rescales scores, so that modalities "
-        f"can be compared. Gains are those of {name}{what}{chosen}. Items were dealt into {parts}, each judged by a "
+        f"can be compared. Gains are those of {name}{chosen}{what}. Items were dealt into {parts}, each judged by a "
         f"closer that was fitted on the rest, so that it had not seen them. A part is a smaller corpus, in which a "
         f"match is easier to find: values before and after are mostly higher than those of all rows further down; "
         f"compare them with each other. Close it: the whole interval of the gain lies above 0. Leave it: no gain, or "
@@ -172,6 +173,11 @@ def task_cards(report: GapReport) -> tuple[Card, ...]:
     errors = [str(one["name"]) for one in findings(report, "error")]
     if errors:
         cards = [_doubted(card, errors) for card in cards]
+    elif any(one["name"] == _PAIRS_IN_DOUBT for one in findings(report, "warning")):
+        cards = [
+            replace(card, certainty=f"Only if the pairs are right, which data health doubts. {card.certainty}")
+            for card in cards
+        ]
     return tuple(sorted(cards, key=lambda card: _ORDER.get(card.decision, len(_ORDER))))
 
 
@@ -254,7 +260,9 @@ def _without_a_judge(report: GapReport, name: str, decision: str) -> str:
     """Say how sure a decision is that no closer was tried for, and why none was."""
     tried = report.details.get("closers") or ()
     reason = next((str(one["reason"]) for one in tried if isinstance(one, Mapping) and one.get("reason")), None)
-    unjudged = "was not measured" if reason is None else f"was not measured ({reason.partition(';')[0].rstrip('.')})"
+    unjudged = f"was not measured: {close_command(report)} tells"
+    if reason is not None:
+        unjudged = f"was not measured ({reason.partition(';')[0].rstrip('.')})"
     if decision == CLOSE:
         return f"{_COSTS.get(name, 'Sure that it costs')}; what closing gains {unjudged}."
     if decision == LEAVE:
