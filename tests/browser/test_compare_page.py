@@ -39,7 +39,7 @@ def test_it_opens_without_a_complaint_or_a_request(opened, page_file):
     charts = found.page.locator(".chart svg")
     assert charts.count() == 8
     assert found.page.locator(".failed").count() == 0
-    assert "noisy, <b>" in charts.first.inner_text()
+    assert "noisy, <b>" in charts.first.text_content()
 
 
 def test_the_first_screen_says_who_is_wider_and_who_finds_better(opened, page_file):
