@@ -183,5 +183,5 @@ def _measured(
             groups=(name,),
             value=None,
             options={"k": k, **sizes},
-            reason=f"needs relevance, but no other row shows the item of a row of {name}",
+            reason=f"needs matches, but no other row shows the item of a row of {name}",
         )

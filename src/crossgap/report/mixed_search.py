@@ -64,7 +64,7 @@ def mixed_search(
             groups=(queries,),
             value=None,
             options={"k": k, **sizes},
-            reason=f"needs relevance, but no other row shows the item of a row of {queries}",
+            reason=f"needs matches, but no other row shows the item of a row of {queries}",
         )
         return
     found = None if counts is None else bounds(values, level=settings.level, lowest=0, highest=1)

@@ -151,7 +151,7 @@ def test_groups_that_do_not_pair_are_judged_by_their_shares(rng):
     found = evaluate_mixed(other_half(e), queries=["text"], resampling=FEW)
     ndcg = found.find("ndcg_at_k", "text")
     assert ndcg.value is None
-    assert ndcg.reason == "needs relevance, but no other row shows the item of a row of text"
+    assert ndcg.reason == "needs matches, but no other row shows the item of a row of text"
     (verdict,) = found.verdicts
     assert verdict.decision == "close it"
     assert "no ids say which rows are right, so only the shares speak" in verdict.sentence

@@ -182,3 +182,18 @@ def test_nothing_left_to_fit_on_is_said(compared):
     entry = ranking_examples(e, SETTINGS, {**compared, "judged": "mean-removal"})[0]
     assert entry["closer"] is None
     assert "No closer is shown: nothing is left" in entry["how"]
+
+
+def test_a_query_without_words_is_told_by_its_match():
+    rng = np.random.default_rng(0)
+    rows = rng.standard_normal((30, 8))
+    words = [f"caption {number}" for number in range(30)]
+    found = Embeddings({"image": Group(vectors=rows), "text": Group(vectors=rows + 0.1, text=words)})
+    of_images, of_texts = ranking_examples(found, SETTINGS)
+    for example in of_images["examples"]:
+        assert example["match"] == {
+            "group": "text",
+            "row": example["query"]["row"],
+            "text": f"caption {example['query']['row']}",
+        }
+    assert all("match" not in example for example in of_texts["examples"])

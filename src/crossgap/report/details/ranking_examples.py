@@ -87,7 +87,7 @@ def _drawn(corpus: SampledRows, name: str, seed: int) -> tuple[list[int], str]:
     kind = " that have a right answer in another group" if answered.any() else ", whose right answers are not known"
     return (
         places,
-        f"{len(places)} of the {len(usable):,} rows of {name}{kind}, drawn at random (seed {seed}), not chosen.",
+        f"{len(places)} of the {len(usable):,} rows of {name}{kind}, drawn at random (seed {seed}), not picked by hand.",
     )
 
 
@@ -163,6 +163,7 @@ def _example(
     versions = {"before": before, "after": after}
     return {
         "query": _row(corpus, name, place, thumbnails),
+        **_match(corpus, name, place, right),
         **{
             version: None if order is None else _answers(corpus, groups, order, right if known else None, thumbnails)
             for version, order in versions.items()
@@ -172,6 +173,18 @@ def _example(
             for version, order in versions.items()
         },
     }
+
+
+def _match(corpus: SampledRows, name: str, place: int, right: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """Describe a query that has no words of its own by its first right answer that has some."""
+    if "text" in _row(corpus, name, place, None):
+        return {}
+    for other, hits in right.items():
+        for hit in np.flatnonzero(hits):
+            row = _row(corpus, other, int(hit), None)
+            if other != name and "text" in row:
+                return {"match": row}
+    return {}
 
 
 def _answers(
@@ -203,7 +216,7 @@ def _first_right(groups: Sequence[str], order: _Order, right: Mapping[str, np.nd
     return 1 + int(hits.argmax())
 
 
-def _row(corpus: SampledRows, name: str, place: int, thumbnails: Thumbnails) -> dict[str, Any]:
+def _row(corpus: SampledRows, name: str, place: int, thumbnails: Thumbnails | None) -> dict[str, Any]:
     return shown_row(name, corpus.embeddings[name], place, int(corpus.rows[name][place]), thumbnails)
 
 

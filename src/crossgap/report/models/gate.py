@@ -12,7 +12,7 @@ import difflib
 import math
 import operator
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import cast
 
 from crossgap.report.collect import MEASURED
@@ -290,7 +290,7 @@ class _Reading:
         return found[0]
 
 
-def _asked(node: ast.expr) -> tuple[str, tuple[str, ...], dict[str, object]]:
+def _asked(node: ast.expr) -> tuple[str, tuple[str, ...], Mapping[str, object]]:
     match node:
         case ast.Name(id=name):
             return name, (), {}

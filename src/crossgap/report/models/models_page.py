@@ -103,9 +103,9 @@ def _changes(comparison: ModelComparison, model: str) -> Table:
             found, change = found_of(comparison, model, headline, groups)
             before, _ = found_of(comparison, comparison.baseline, headline, groups)
             if change is not None:
-                row = (headline.label, where(headline, groups), told(before), told(found), told(change, sign=True))
-                rows.append((*row, direction(change, headline)))
-    columns = ("quantity", "groups", comparison.baseline, model, "change", "which is")
+                row = (headline.label, where(headline, groups), direction(change, headline), told(change, sign=True))
+                rows.append((*row, told(before), told(found)))
+    columns = ("quantity", "groups", "which is", "change", comparison.baseline, model)
     return Table(caption=f"{model} against {comparison.baseline}", columns=columns, rows=tuple(rows))
 
 

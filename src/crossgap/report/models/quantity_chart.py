@@ -82,7 +82,7 @@ def _scale(alt: Any, marks: dict[str, list[Any]]) -> Any:
     if low < high:
         return alt.Scale(zero=False)
     room = max(0.1, 0.1 * abs(low))
-    return alt.Scale(domain=[low - room, high + room], nice=False)
+    return alt.Scale(domain=[max(0.0, low - room) if low >= 0 else low - room, high + room], nice=False)
 
 
 def _description(comparison: ModelComparison, headline: Headline, labels: list[str], found: list[Any]) -> str:

@@ -1,6 +1,6 @@
 """How alike two models' spaces are, group by group, where both hold the same items."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -54,12 +54,13 @@ def similarities(
     weights = None if counts is None else counts[codes]
     k = max(1, min(_NEIGHBOURS, (n - 1) // 2))  # half of the rows are no neighbours
     few = {"n": min(n, _CORRELATED_ROWS), **({"sampled_from": full} if full > _CORRELATED_ROWS else {})}
-    for function, options, facts in (
+    calls: tuple[tuple[Callable[..., Any], dict[str, Any], dict[str, Any]], ...] = (
         (compare.cka, {}, {}),
         (compare.mutual_neighbours, {"k": k}, {"k": k, "chance": k / (n - 1)}),
         (compare.representational_similarity, {"rows": _CORRELATED_ROWS, "seed": seed}, few),
         (compare.procrustes_distance, {}, {}),
-    ):
+    )
+    for function, options, facts in calls:
         name = function.__name__
         facts = {**shown, **facts}
         try:
