@@ -148,7 +148,7 @@ def coincide(x: Rows, *, unit: bool = True) -> bool:
         block = block.detach() if hasattr(block, "detach") else block
         first = block[:1] if first is None else first
         xp = namespace(block)
-        reach = _SAME * xp.finfo(block.dtype).eps * float(xp.max(xp.abs(first)))
+        reach = max(_LEAST, _SAME * xp.finfo(block.dtype).eps * float(xp.max(xp.abs(first))))
         if float(xp.max(xp.abs(block - first))) > reach:
             return False
     return True
@@ -194,6 +194,7 @@ def inverse_lengths(x: Array, *, name: str = "x", check: bool = True, first: int
 
 _TINY, _HUGE = 1e-30, 1e30
 _SAME = 8.0  # units in the last place of the largest coordinate up to which two rows coincide
+_LEAST = 1e-75  # the least difference whose fourth power is above 0
 
 
 def _checked_inverses(x: Array, xp: Any, name: str, first: int) -> Array:

@@ -69,6 +69,7 @@ def test_rows_coincide_up_to_the_rounding_of_their_type(rng, make, dtype):
     same = np.repeat(10 * rng.normal(size=(1, 7)), 1500, axis=0).astype(dtype)
     assert kernels.coincide(make(same))
     assert kernels.coincide(make(same), unit=False)
+    assert kernels.coincide(make(1e-200 * rng.normal(size=(5, 3))), unit=False)
     scaled = same * np.linspace(1, 2, 1500)[:, None].astype(dtype)
     assert not kernels.coincide(make(scaled), unit=False)
     if dtype != np.float16:
