@@ -93,10 +93,11 @@ def persistence_diagrams(
     Notes
     -----
     Cost: degree 0 n² d steps, and memory for the rows alone. Degree 1 takes 0.1 s for 500 CLIP rows and 1 s and 200 MB
-    for 1,000, but the time depends on the data: on pure noise in 512 dimensions, where all distances are alike, 300 rows take 7 s and
-    400 rows 40 s and 700 MB. Degree 2 on such noise takes a second for 100 rows and 11 s for 150. Distances beyond the
-    enclosing radius (the least of each row's farthest distance) are dropped, since nothing changes there. Coefficients
-    are of the field with two elements. A sample is an estimate: ``persistence_summaries`` repeats it.
+    for 1,000, but the time depends on the data: on pure noise in 512 dimensions, where all distances are alike, 300
+    rows take 7 s and 400 rows 40 s and 700 MB. Degree 2 on such noise takes a second for 100 rows and 11 s for 150.
+    Distances beyond the enclosing radius (the least of each row's farthest distance) are dropped, since nothing changes
+    there. Coefficients are of the field with two elements. A sample is an estimate: ``persistence_summaries`` repeats
+    it.
 
     References
     ----------
