@@ -35,7 +35,8 @@ class Step(NamedTuple):
 def side_by_side(steps: Sequence[Step], workers: int) -> Iterator[list[Step]]:
     """Give the same steps, whose calls return or raise what was found meanwhile; with one worker nothing runs ahead.
 
-    Leaving the block, also by Ctrl-C, waits for the steps that run just then and drops the rest.
+    A step that raises ends its lane. Leaving the block, also by Ctrl-C, waits for the steps that run just then and
+    drops the rest.
     """
     if workers == 1:
         yield list(steps)
@@ -49,13 +50,18 @@ def side_by_side(steps: Sequence[Step], workers: int) -> Iterator[list[Step]]:
         lanes.setdefault(step.lane, []).append((step.call, future))
 
     def run(lane: list[tuple[Callable[[], Any], Future[Any]]]) -> None:
-        for call, future in lane:
-            if left.is_set():
-                return
-            try:
-                future.set_result(call())
-            except BaseException as error:  # noqa: BLE001  raised where the result is asked for
-                future.set_exception(error)
+        try:
+            for call, future in lane:
+                if left.is_set():
+                    return
+                try:
+                    future.set_result(call())
+                except BaseException as error:
+                    future.set_exception(error)
+                    raise
+        finally:
+            for _, future in lane:
+                future.cancel()  # what has no result by now will have none
 
     with ThreadPoolExecutor(workers, thread_name_prefix="crossgap") as pool:
         try:

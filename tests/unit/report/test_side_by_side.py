@@ -3,6 +3,7 @@
 import importlib
 import threading
 import time
+from concurrent.futures import CancelledError
 from contextlib import contextmanager
 
 import numpy as np
@@ -90,12 +91,14 @@ def test_an_error_is_raised_where_its_result_is_asked_for():
     def fails():
         raise ValueError("no value")
 
-    steps = [Step("", lambda: 1, "a"), Step("", fails, "b"), Step("", lambda: 3, "b")]
+    steps = [Step("", lambda: 1, "a"), Step("", fails, "b"), Step("", lambda: 3, "b"), Step("", lambda: 4, "a")]
     with side_by_side.side_by_side(steps, 2) as running:
         assert running[0].call() == 1
         with pytest.raises(ValueError, match="no value"):
             running[1].call()
-        assert running[2].call() == 3
+        with pytest.raises(CancelledError):  # a step that raises ends its lane
+            running[2].call()
+        assert running[3].call() == 4
 
 
 def test_leaving_drops_what_has_not_begun():

@@ -79,7 +79,6 @@ def collect_details(
 def _steps(embeddings: Embeddings, settings: Settings, *, everything: bool) -> list[Step]:
     compared = cache(partial(closers, embeddings, settings))
     steps = [
-        Step("explanation", lambda: {"explanation": explanation(embeddings, settings)}, "explanation"),  # the longest
         Step("health", lambda: {"health": health(embeddings, seed=settings.seed)}, "health"),
         Step("closers", lambda: {"closers": [compared()]}, SCIKIT_LEARN),
         Step(
@@ -87,6 +86,7 @@ def _steps(embeddings: Embeddings, settings: Settings, *, everything: bool) -> l
             lambda: {"ranking_examples": ranking_examples(embeddings, settings, compared())},
             SCIKIT_LEARN,
         ),
+        Step("explanation", lambda: {"explanation": explanation(embeddings, settings)}, "explanation"),
         Step("spectra", partial(_shapes, embeddings, settings), "spectra"),
         Step("maps", lambda: {"maps": linear_maps(embeddings, settings)}, "maps"),
     ]
