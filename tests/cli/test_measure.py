@@ -416,7 +416,10 @@ def test_the_last_line_is_a_command_that_works(files, here, tmp_path, vectors):
 def test_the_last_line_keeps_what_was_chosen(files, here):
     arguments = ["pairs.npz", "--groups", "text, image", "--unpaired"]
     out = here("measure", *arguments, "--bootstrap", "0", cwd=files).check_success()
-    assert out.splitlines()[-1] == "Next: crossgap measure pairs.npz --groups 'text, image' --unpaired -o gap.json --html gap.html"
+    assert (
+        out.splitlines()[-1]
+        == "Next: crossgap measure pairs.npz --groups 'text, image' --unpaired -o gap.json --html gap.html"
+    )
 
 
 def test_what_is_not_used_is_said(here, tmp_path, vectors):

@@ -44,16 +44,16 @@ def demo(
         {"group": name, "source": "packaged sample", "n": len(group), "d": embeddings.dimension}
         for name, group in embeddings.items()
     ]
+    report = collect(
+        embeddings,
+        replicates=replicates,
+        seed=seed,
+        inputs=inputs,
+        command="crossgap demo" + _options(replicates, seed),
+        details=True,
+        progress=progress,
+    )
     with few_threads(max(len(group) for group in embeddings.values())):
-        report = collect(
-            embeddings,
-            replicates=replicates,
-            seed=seed,
-            inputs=inputs,
-            command="crossgap demo" + _options(replicates, seed),
-            details=True,
-            progress=progress,
-        )
         found = explain(embeddings, replicates=replicates, seed=seed, inputs=inputs)
         candidates = {name: built(name) for name in _TRIED}
         choice = choose(embeddings, candidates=candidates, replicates=max(replicates, 20), seed=seed)

@@ -82,9 +82,7 @@ def two_cone_pairs(
     z[n - unlike :] *= np.linspace(1.6, 0.4, latent)
     for noise in noises:
         noise[n - unlike :] *= 1.5
-    x, y = (
-        _seen(np.concatenate([z, noise], axis=1), hidden, dimension, world, like=n - unlike) for noise in noises
-    )
+    x, y = (_seen(np.concatenate([z, noise], axis=1), hidden, dimension, world, like=n - unlike) for noise in noises)
     return x, y
 
 

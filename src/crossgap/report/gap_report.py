@@ -100,4 +100,3 @@ class GapReport:
                 f"a gap report must be JSON as `crossgap measure` writes it, but reading it failed ({error}); "
                 f"measure again."
             ) from None
-

@@ -44,7 +44,7 @@ class Quantity:
     dimension: bool = False  # at most the rank of the rows
     all_pairs_of_pairs: bool = False  # takes the pairs' items, so that pairs of one item are no wrong answers
     floor: Callable[..., Any] | None = None  # f(x, y, x_items=, y_items=): what samples of one distribution reach
-    form: Callable[..., Any] | None = None  # what the function does with what all of its kind share
+    form: Any = None  # of SPECTRUM and LISTS: what the function does with what all of its kind share
     bandwidth: bool = False  # takes the bandwidth of a kernel, which all of these share
     by_default: bool = True
     variants: tuple[Mapping[str, Any], ...] = field(default=({},))

@@ -101,7 +101,9 @@ def test_every_name_can_be_asked_for_alone(name, pairs):
 def test_an_unknown_metric(pairs):
     with pytest.raises(ValueError, match=r"there is no metric 'recal_at_k'; choose from recall_at_k"):
         collect(pairs, metrics=["recal_at_k"])
-    with pytest.raises(ValueError, match=r"there is no metric 'zzz'; choose from centroid_distance, .*, pairs_in_one_cluster\."):
+    with pytest.raises(
+        ValueError, match=r"there is no metric 'zzz'; choose from centroid_distance, .*, pairs_in_one_cluster\."
+    ):
         collect(pairs, metrics=["zzz"])
 
 

@@ -227,7 +227,8 @@ def test_loops_come_with_everything_or_with_a_reason(monkeypatch):
     angles = np.linspace(0, 2 * np.pi, 40, endpoint=False)
     circle = np.stack([np.cos(angles), np.sin(angles)], axis=1)
     shape = Shape(whole=Embeddings.from_arrays(a=circle[::2].copy(), b=circle[1::2].copy()), settings=SETTINGS)
-    monkeypatch.setitem(sys.modules, "gudhi", None)
+    for module in ("gudhi", "gudhi.sklearn"):  # the second may have been imported before
+        monkeypatch.setitem(sys.modules, module, None)
     assert "crossgap[topology]" in described(shape, loops=True)["loops"]["reason"]
     monkeypatch.undo()
     pytest.importorskip("gudhi")

@@ -87,7 +87,7 @@ def _drawn(corpus: SampledRows, name: str, seed: int) -> tuple[list[int], str]:
     kind = " that have a right answer in another group" if answered.any() else ", whose right answers are not known"
     return (
         places,
-        f"{len(places)} of the {len(usable):,} rows of {name}{kind}, drawn at random (seed {seed}), not picked by hand.",
+        f"{len(places)} of the {len(usable):,} rows of {name}{kind}, drawn at random (seed {seed}), none picked.",
     )
 
 

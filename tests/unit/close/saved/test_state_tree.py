@@ -68,7 +68,9 @@ def test_equal_arrays_are_held_once():
     assert list(tensors) == ["x.0", "x.2", "x.3"]
 
 
-@pytest.mark.parametrize("value", [{1: 2}, {1, 2}, object(), b"x", 1j, np.complex128(1)], ids=lambda value: type(value).__name__)
+@pytest.mark.parametrize(
+    "value", [{1: 2}, {1, 2}, object(), b"x", 1j, np.complex128(1)], ids=lambda value: type(value).__name__
+)
 def test_what_is_neither_json_nor_array(value):
     with pytest.raises(TypeError, match=r"x\.0 must be a number, a string, an array, None, or a list"):
         pack([value], {}, name="x")
