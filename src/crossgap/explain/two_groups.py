@@ -9,7 +9,7 @@ import numpy as np
 
 from crossgap.data.embeddings import Embeddings
 from crossgap.errors import DegenerateError
-from crossgap.geometry.rows import materialise
+from crossgap.geometry.rows import as_numpy
 from crossgap.measure.certainty import LEAST_ITEMS, as_numbers, interval, plain_and_drawn
 from crossgap.results import Measurement
 
@@ -49,7 +49,7 @@ class TwoGroups:
     @cached_property
     def rows(self) -> tuple[np.ndarray, np.ndarray]:
         """The rows of both groups, as given."""
-        first, second = (_as_numpy(group.vectors) for group in self.embeddings.values())
+        first, second = (_as_floats(group.vectors) for group in self.embeddings.values())
         return first, second
 
     @cached_property
@@ -211,8 +211,7 @@ class TwoGroups:
         return self.embeddings.pairs(*self.names)
 
 
-def _as_numpy(vectors: Any) -> np.ndarray:
+def _as_floats(vectors: Any) -> np.ndarray:
     """Return vectors as an array in float32 or float64."""
-    rows = materialise(vectors)
-    array = np.asarray(rows.detach().cpu() if hasattr(rows, "detach") else rows)
+    array = as_numpy(vectors)
     return array if array.dtype in (np.float32, np.float64) else array.astype(np.float32)

@@ -11,7 +11,7 @@ from crossgap import topology
 from crossgap.data.embeddings import Embeddings
 from crossgap.errors import DegenerateError
 from crossgap.geometry.minimum_spanning_tree import minimum_spanning_tree
-from crossgap.geometry.rows import Rows, materialise
+from crossgap.geometry.rows import as_numpy
 from crossgap.report.selection import Settings
 from crossgap.results import Measurement
 
@@ -70,7 +70,7 @@ class Shape:
     @cached_property
     def rows(self) -> np.ndarray:
         """All rows looked at, one group after the other."""
-        return np.concatenate([_as_numpy(group.vectors) for group in self.groups.values()])
+        return np.concatenate([as_numpy(group.vectors) for group in self.groups.values()])
 
     @cached_property
     def tree(self) -> Tree:
@@ -83,7 +83,7 @@ class Shape:
     @cached_property
     def lengths_of_groups(self) -> dict[str, np.ndarray]:
         """By group the lengths of the edges of its own tree."""
-        return {name: minimum_spanning_tree(_as_numpy(group.vectors))[1] for name, group in self.groups.items()}
+        return {name: minimum_spanning_tree(as_numpy(group.vectors))[1] for name, group in self.groups.items()}
 
     @cached_property
     def clusters(self) -> topology.ClusterPicture:
@@ -102,7 +102,7 @@ def topology_measurements(shape: Shape) -> Iterator[Measurement]:
     """Measure how far two groups mix: by the tree of all rows, by nearest rows, by clusters."""
     names = tuple(shape.whole)
     try:
-        x, y = (_as_numpy(group.vectors) for group in shape.groups.values())
+        x, y = (as_numpy(group.vectors) for group in shape.groups.values())
     except DegenerateError as error:
         for name in TOPOLOGY:
             yield _skipped(name, names, str(error), {"d": shape.whole.dimension})
@@ -169,8 +169,3 @@ def _chance_of_pairs(pairs: topology.SharedClusters) -> dict[str, Any]:
 
 def _skipped(name: str, names: tuple[str, ...], reason: str, options: dict[str, Any]) -> Measurement:
     return Measurement(name=name, groups=names, value=None, options=options, reason=reason)
-
-
-def _as_numpy(vectors: Rows) -> np.ndarray:
-    rows = materialise(vectors)
-    return np.asarray(rows.detach().cpu() if hasattr(rows, "detach") else rows)

@@ -8,7 +8,7 @@ import numpy as np
 from crossgap import compare
 from crossgap.data.embeddings import Embeddings
 from crossgap.errors import DegenerateError, MissingExtraError
-from crossgap.geometry.rows import Rows, materialise
+from crossgap.geometry.rows import as_numpy
 from crossgap.measure.certainty import LEAST_ITEMS, as_numbers, bounds, plain_and_drawn
 from crossgap.results import Measurement
 
@@ -46,7 +46,7 @@ def similarities(
         for name in SIMILARITIES:
             yield _skipped(name, group, {**shown, "n": 0, "sampled_from": full}, str(error))
         return
-    x, y = (_as_numpy(found[group].vectors) for found in drawn)
+    x, y = (as_numpy(found[group].vectors) for found in drawn)
     n = len(x)
     shown |= {"n": n, **({"sampled_from": full} if n < full else {})}
     codes = np.unique(drawn[0].row_items[group], return_inverse=True)[1]
@@ -95,8 +95,3 @@ def _divergence(
 
 def _skipped(name: str, group: str, shown: Mapping[str, Any], reason: str) -> Measurement:
     return Measurement(name=name, groups=(group,), value=None, options=shown, reason=reason)
-
-
-def _as_numpy(vectors: Rows) -> np.ndarray:
-    rows = materialise(vectors)
-    return np.asarray(rows.detach().cpu() if hasattr(rows, "detach") else rows)
