@@ -1,6 +1,7 @@
 """``crossgap compare``: models side by side, and a gate for CI."""
 
 import os
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -11,7 +12,7 @@ from crossgap.cli.door import door
 from crossgap.cli.options import Groups, Json, Replicates, Seed
 from crossgap.cli.output import check_folder, check_page, check_replaceable, output_path, write_text
 from crossgap.cli.progress import few_threads, progress
-from crossgap.cli.text import chosen_groups, terminal_width
+from crossgap.cli.text import chosen_groups, terminal_width, with_options
 
 __all__ = ["compare"]
 
@@ -79,7 +80,18 @@ def compare(
         label: Embeddings({name: found.groups[name] for name in chosen_groups(groups, found.groups)})
         for label, found in read.items()
     }
-    command = _command(models, names, gate, metrics, groups, different_items, everything, replicates, seed, most_rows)
+    given = {
+        "--names": (names, None),
+        "--gate": (gate, None),
+        "--metrics": (metrics, None),
+        "--groups": (groups, None),
+        "--bootstrap": (replicates, 200),
+        "--seed": (seed, 0),
+        "--rows": (most_rows, 10_000),
+        "--different-items": (different_items, False),
+        "--everything": (everything, False),
+    }
+    command = with_options(shlex.join(["crossgap", "compare", *models]), given)
     rows = max(len(group) for found in embeddings.values() for group in found.values())
     with few_threads(rows):
         comparison = compare_models(
@@ -166,39 +178,7 @@ def _stem(parts: Sequence[str], parents: int = 0) -> str:
     return "+".join(dict.fromkeys(stems))
 
 
-def _command(
-    models: Sequence[str],
-    names: str | None,
-    gate: str | None,
-    metrics: str | None,
-    groups: str | None,
-    different_items: bool,
-    everything: bool,
-    replicates: int,
-    seed: int,
-    most_rows: int,
-) -> str:
-    """Return the command that makes the same numbers again."""
-    import shlex
-
-    words = ["crossgap", "compare", *models]
-    for option, value, default in (
-        ("--names", names, None),
-        ("--gate", gate, None),
-        ("--metrics", metrics, None),
-        ("--groups", groups, None),
-        ("--bootstrap", replicates, 200),
-        ("--seed", seed, 0),
-        ("--rows", most_rows, 10_000),
-    ):
-        if value != default:
-            words += [option, str(value)]
-    return shlex.join([*words, *["--different-items"] * different_items, *["--everything"] * everything])
-
-
 def _next(path: Path | None, models: Sequence[str], command: str) -> None:
-    import shlex
-
     if path is not None:
         typer.echo(f"\nWritten: {path}")
         typer.echo(f"Next: crossgap explain {shlex.join(_parts(models[-1]))}")

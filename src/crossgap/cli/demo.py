@@ -9,7 +9,7 @@ from crossgap.cli.door import door
 from crossgap.cli.options import Json, Replicates, Seed
 from crossgap.cli.output import check_page, check_replaceable, output_path, write_text
 from crossgap.cli.progress import few_threads, progress
-from crossgap.cli.text import show_report, terminal_width
+from crossgap.cli.text import show_report, terminal_width, with_options
 
 __all__ = ["demo"]
 
@@ -49,7 +49,7 @@ def demo(
         replicates=replicates,
         seed=seed,
         inputs=inputs,
-        command="crossgap demo" + _options(replicates, seed),
+        command=with_options("crossgap demo", {"--bootstrap": (replicates, 200), "--seed": (seed, 0)}),
         details=True,
         progress=progress,
     )
@@ -80,11 +80,6 @@ def demo(
     typer.echo(
         f"Next: open {page} in a browser, then measure your own: crossgap measure image=images.npy text=texts.npy"
     )
-
-
-def _options(replicates: int, seed: int) -> str:
-    """Return the options that are not as they are by default."""
-    return f" --bootstrap {replicates}" * (replicates != 200) + f" --seed {seed}" * (seed != 0)
 
 
 def _show(head: str, sentences: list[str]) -> None:

@@ -10,7 +10,7 @@ from crossgap.cli.door import door
 from crossgap.cli.options import Groups, Json, Replicates, Seed, Sources
 from crossgap.cli.output import check_folder, check_page, check_replaceable, output_path, write_text
 from crossgap.cli.progress import meanwhile, progress
-from crossgap.cli.text import chosen_groups, shell_words, show_report
+from crossgap.cli.text import chosen_groups, shell_words, show_report, with_options
 
 __all__ = ["measure"]
 
@@ -87,7 +87,7 @@ def measure(
             most_rows=most_rows,
             inputs=[facts for facts in found.inputs if facts["group"] in names],
             notes=notes,
-            command=f"crossgap measure {words}{_options(given)}",
+            command=with_options(f"crossgap measure {words}", given),
             details=details,
             everything=everything,
             progress=progress,
@@ -150,17 +150,6 @@ def _check_table(path: Path) -> None:
             start = file.read(4096).strip()
         if start and not start.startswith(rb"\begin{table}"):
             raise ValueError(f"the output {str(path)!r} exists and is no table of an earlier run; give another name.")
-
-
-def _options(given: dict[str, tuple[object, object]]) -> str:
-    """Return the options that are not as they are by default, as words of a shell."""
-    import shlex
-
-    words: list[str] = []
-    for option, (value, usual) in given.items():
-        if value != usual:
-            words += [option] if value is True else [option, str(value)]
-    return f" {shlex.join(words)}" if words else ""
 
 
 def _next_step(path: Path | None, page: Path | None, words: str) -> str:

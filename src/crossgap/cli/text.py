@@ -19,6 +19,7 @@ __all__ = [
     "show_report",
     "terminal_width",
     "two_columns",
+    "with_options",
 ]
 
 
@@ -68,6 +69,23 @@ def shell_words(sources: Sequence[str], groups: str | None, unpaired: bool = Fal
     import shlex
 
     return shlex.join([*sources, *([] if groups is None else ["--groups", groups]), *["--unpaired"] * unpaired])
+
+
+def with_options(command: str, given: Mapping[str, tuple[object, object]]) -> str:
+    """Return a command with the options that are not as they are by default; each has its value and its default.
+
+    Examples
+    --------
+    >>> with_options("crossgap demo", {"--seed": (3, 0), "--groups": (None, None), "--everything": (True, False)})
+    'crossgap demo --seed 3 --everything'
+    """
+    import shlex
+
+    words = [command]
+    for option, (value, usual) in given.items():
+        if value != usual:
+            words += [option] if value is True else [option, shlex.quote(str(value))]
+    return " ".join(words)
 
 
 def apply_command(closer: str, sources: Sequence[str], groups: str | None) -> str:
