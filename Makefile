@@ -55,7 +55,7 @@ clean:
 	touch $@
 
 .venv/test: .venv/core
-	$(PIP) -e ".[encode,faiss,lancedb,onnx,qdrant,topology,torch,umap]" --group test
+	$(PIP) -e ".[caption,encode,faiss,java-metrics,lancedb,onnx,pictures,qdrant,topology,torch,umap]" --group test
 	touch $@
 
 .venv/lint: .venv/test

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         results,
         topology,
         train,
+        transfer,
     )
     from crossgap.data import Embeddings, Group, Pairs, read, sample, write
 
@@ -59,6 +60,7 @@ __all__ = [
     "sample",
     "topology",
     "train",
+    "transfer",
     "write",
 ]
 
@@ -82,6 +84,7 @@ _ROOMS = {
     "results",
     "topology",
     "train",
+    "transfer",
 }
 _NOUNS = {"Embeddings", "Group", "Pairs", "read", "sample", "write"}
 

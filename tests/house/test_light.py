@@ -12,7 +12,7 @@ HEAVY = {"numpy", "torch", "sklearn", "scipy", "pyarrow", "fsspec", "safetensors
 HELP = ["-m", "crossgap", "--help"]
 COMMANDS = (
     *("demo", "doctor", "measure", "report", "figures", "map", "compare", "explain"),
-    *("close", "apply", "evaluate", "export", "train", "reproduce"),
+    *("close", "apply", "evaluate", "export", "train", "caption", "reproduce"),
 )
 
 

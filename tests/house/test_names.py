@@ -158,15 +158,21 @@ def test_a_docstring_of_a_loss_has_its_parts(name):
 
 
 @pytest.mark.parametrize(
-    ("room", "what"), [("losses", "losses need"), ("train", "training needs"), ("reproduce", "experiments need")]
+    ("room", "what", "extra"),
+    [
+        ("losses", "losses need", "torch"),
+        ("train", "training needs", "torch"),
+        ("transfer", "transfer needs", "caption"),
+        ("reproduce", "experiments need", "torch"),
+    ],
 )
-def test_a_room_without_torch_says_what_to_install(room, what):
+def test_a_room_without_torch_says_what_to_install(room, what, extra):
     code = f"import sys; sys.modules['torch'] = None; import crossgap.{room}"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1] == (
         f"crossgap.errors.MissingExtraError: {what} torch, which is not installed; install it: "
-        f"pip install 'crossgap[torch]'."
+        f"pip install 'crossgap[{extra}]'."
     )
 
 

@@ -25,6 +25,7 @@ CONVENTIONS = CHECKOUT / "docs" / "conventions.md"
 CLOSING = CHECKOUT / "docs" / "closing.md"
 COMPARING = CHECKOUT / "docs" / "comparing.md"
 GUIDE = CHECKOUT / "docs" / "training.md"
+CAPTIONING = CHECKOUT / "docs" / "captioning.md"
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 
 
@@ -271,3 +272,36 @@ def test_the_guide_names_what_there_is():
         f"| above {alarm['most_distance']} |",
     ):
         assert words in table
+
+
+# the guide for captions
+
+
+def test_the_guide_for_captions_runs(tmp_path):
+    missing = [name for name in ("tokenizers", "torch") if find_spec(name) is None]
+    if missing:
+        pytest.skip(f"{missing[0]} is not installed")
+    _run("\n\n".join(_blocks(CAPTIONING, "python")), tmp_path, "-W", "error")
+    lines = [shlex.split(line, comments=True) for line in _commands(CAPTIONING)]
+    assert len(lines) == 5
+    _run(
+        f"import sys\nfrom crossgap.cli import main\n"
+        f"for sys.argv in {lines!r}:\n"
+        f"    try:\n        main()\n    except SystemExit as left:\n        assert not left.code\n",
+        tmp_path,
+    )
+    text = CAPTIONING.read_text(encoding="utf-8")
+    for folder in ("looked-up", "captioner", "my-captioner"):
+        found = {path.name for path in (tmp_path / folder).iterdir()} - {"fit"}
+        assert "captioner.json" in found
+        assert all(f"`{name}`" in text for name in found)
+    facts = json.loads((tmp_path / "captioner" / "captioner.json").read_text(encoding="utf-8"))["facts"]
+    assert facts["row_gain"] < 0.02, "the guide says that four epochs teach it nothing"
+    line = json.loads((tmp_path / "captions.jsonl").read_text(encoding="utf-8").split("\n", 1)[0])
+    assert all(f"`{key}`" in text for key in line)
+
+
+def test_the_guide_for_captions_names_what_there_is():
+    text = CAPTIONING.read_text(encoding="utf-8")
+    for link in re.findall(r"\]\((?!https)([^)#]+)", text):
+        assert (CAPTIONING.parent / link).exists(), link

@@ -21,6 +21,8 @@ __all__ = ["Corruption"]
 
 _STREAM = 0xC3
 _NOISES = ("gaussian", "ball", "covariance", "mises-fisher", "mixing")
+_SUBSPACES = ("full", "span", "gap-orthogonal", "gap-only")
+_SPAN = 0.99  # share of the variance that the span of a group holds
 
 
 class Corruption(Closer):
@@ -61,6 +63,12 @@ class Corruption(Closer):
     centre
         Subtract the group's mean from the unit rows first, and add the noise before they are brought to length 1: the
         order of C3's code. Behind ``MeanRemoval`` leave it False; the noise then meets rows of length 1, not 0.7.
+    noise_subspace
+        For "gaussian" and "ball": where the noise may point. "full": everywhere. "span": along the principal directions
+        that hold 99 % of the variance of the group. "gap-only": along what parts the groups' means; "gap-orthogonal":
+        everywhere else. What is cut off is not made up for: ``variance`` is that of the directions that are left, and
+        ``target_cosine`` counts them alone. The last three show how much of a gain is noise that happens to bridge the
+        gap (the paper's study of restricted noise).
     seed
         Of the noise: ``fit`` starts the draws anew.
     renormalise
@@ -78,6 +86,8 @@ class Corruption(Closer):
         For "covariance": F (r, d) with C = F^T F, and g (d,) by group; else empty.
     concentration_
         For "mises-fisher"; else 0.
+    bases_
+        Orthonormal rows (r, d) by group: what the noise is held to or, for "gap-orthogonal", kept out of; else empty.
 
     Raises
     ------
@@ -85,7 +95,7 @@ class Corruption(Closer):
         If a parameter is unknown or out of range.
     DegenerateError
         If a group has fewer than two rows; for "covariance", unless there are two groups with three pairs that differ;
-        or nothing is left of a row.
+        for a subspace of the gap, with one group; or nothing is left of a row.
 
     Notes
     -----
@@ -125,6 +135,7 @@ class Corruption(Closer):
     means_: dict[str, np.ndarray]
     factor_: np.ndarray
     shifts_: dict[str, np.ndarray]
+    bases_: dict[str, np.ndarray]
 
     def __init__(
         self,
@@ -133,6 +144,7 @@ class Corruption(Closer):
         target_cosine: float | None = None,
         noise: str = "gaussian",
         share: float = 0.75,
+        noise_subspace: str = "full",
         centre: bool = False,
         seed: int = 0,
         renormalise: bool = True,
@@ -141,6 +153,7 @@ class Corruption(Closer):
         self.target_cosine = target_cosine
         self.noise = noise
         self.share = share
+        self.noise_subspace = noise_subspace
         self.centre = centre
         self.seed = seed
         self.renormalise = renormalise
@@ -173,6 +186,33 @@ class Corruption(Closer):
             noised[index if kept is None else index[kept]] = self._noised(self._clean(unit, name), name, draws)
         return noised
 
+    def add_group(self, rows: Any, name: str) -> "Corruption":
+        """Learn a further group, with ``centre`` its mean, from rows (n, d) alone; what was learned stays as it is.
+
+        Raises
+        ------
+        ValueError
+            If there is such a group already, or the noise is held to a subspace or to pairs, which would change.
+        DegenerateError
+            If there are fewer than two rows.
+        """
+        check_is_fitted(self)
+        if name in self.groups_:
+            raise ValueError(f"there is a group {name!r} already; give another name, or fit anew.")
+        if self.noise_subspace != "full" or self.noise == "covariance":
+            raise ValueError(
+                f"noise={self.noise!r} with noise_subspace={self.noise_subspace!r} depends on all groups, so none can "
+                f"be added; fit anew with rows of {name!r}."
+            )
+        unit, _ = unit_rows_that_have_a_direction(self._rows(rows, reset=False).astype(np.float64), name=name)
+        if len(unit) < self._least_rows:
+            raise DegenerateError(f"{name} must have at least {self._least_rows} rows, but it has {len(unit)}.")
+        self.groups_ = (*self.groups_, name)
+        self.fit_rows_ = {**self.fit_rows_, name: len(unit)}
+        if self.centre:
+            self.means_ = {**self.means_, name: unit.mean(axis=0)}
+        return self
+
     def _draws(self) -> np.random.Generator:
         if not hasattr(self, "_generator"):  # read from a file
             self._generator = _generator(self.seed)
@@ -192,17 +232,48 @@ class Corruption(Closer):
         d = self.n_features_in_
         self.variance_, self.share_, self.concentration_ = 0.0, 0.0, 0.0
         self.factor_, self.shifts_ = np.zeros((0, d)), {}
+        self.bases_ = self._bases(calibration)
         if self.noise == "mixing":
             self.share_ = self._share()
             return
         if self.target_cosine is not None:
-            self.variance_ = variance_for_cosine(self.target_cosine, d, length=self.length_)
+            self.variance_ = variance_for_cosine(self.target_cosine, self._noisy_directions(), length=self.length_)
         elif self.variance is not None:
             self.variance_ = float(self.variance)
         if self.noise == "covariance":
             self._learn_covariance(calibration, d)
         elif self.noise == "mises-fisher":
             self.concentration_ = mises_fisher_concentration(expected_cosine(self.variance_, d, length=self.length_), d)
+
+    def _bases(self, calibration: Calibration) -> dict[str, np.ndarray]:
+        if self.noise_subspace == "full":
+            return {}
+        if self.noise_subspace == "span":
+            return {name: _principal_directions(rows) for name, rows in calibration.rows.items()}
+        means = np.stack([rows.mean(axis=0) for rows in calibration.rows.values()])
+        _, values, directions = np.linalg.svd(means - means.mean(axis=0), full_matrices=False)
+        kept = directions[values > 1e-9]
+        if len(means) < 2 or not len(kept):
+            raise DegenerateError(
+                f"noise_subspace={self.noise_subspace!r} is about what parts the means of groups, but "
+                f"{'there is one group' if len(means) < 2 else 'the means are equal'}; fit on groups with a gap."
+            )
+        return dict.fromkeys(calibration.groups, kept)
+
+    def _noisy_directions(self) -> int:
+        """How many dimensions the noise has; the mean over groups where they differ."""
+        d = self.n_features_in_
+        if not self.bases_:
+            return d
+        rank = round(float(np.mean([len(basis) for basis in self.bases_.values()])))
+        return max(d - rank, 1) if self.noise_subspace == "gap-orthogonal" else rank
+
+    def _held(self, noise: np.ndarray, group: str) -> np.ndarray:
+        """Return the part of the noise that lies in its subspace."""
+        if not self.bases_:
+            return noise
+        along = noise @ self.bases_[group].T @ self.bases_[group]
+        return noise - along if self.noise_subspace == "gap-orthogonal" else along
 
     def _share(self) -> float:
         """The share at which the expected cosine is the target: (1 - s) r / (s) = c / sqrt(1 - c^2)."""
@@ -242,6 +313,16 @@ class Corruption(Closer):
             raise ValueError(
                 f"noise must be one of {', '.join(map(repr, _NOISES))}, but it is {self.noise!r}; choose one."
             )
+        if self.noise_subspace not in _SUBSPACES:
+            raise ValueError(
+                f"noise_subspace must be one of {', '.join(map(repr, _SUBSPACES))}, but it is "
+                f"{self.noise_subspace!r}; choose one."
+            )
+        if self.noise_subspace != "full" and self.noise not in ("gaussian", "ball"):
+            raise ValueError(
+                f"noise_subspace={self.noise_subspace!r} holds for noise 'gaussian' or 'ball', but noise is "
+                f"{self.noise!r}; take one of them, or 'full'."
+            )
         if self.target_cosine is not None and not 0 < self.target_cosine <= 1:
             raise ValueError(
                 f"target_cosine must lie above 0 and up to 1, but it is {self.target_cosine}; 0.33 is that of C3."
@@ -266,9 +347,9 @@ class Corruption(Closer):
         n, d = clean.shape
         wide = clean.astype(np.float64)
         if self.noise == "gaussian":
-            noised = wide + np.sqrt(self.variance_) * rng.standard_normal((n, d))
+            noised = wide + np.sqrt(self.variance_) * self._held(rng.standard_normal((n, d)), group)
         elif self.noise == "ball":
-            noised = wide + np.sqrt(self.variance_) * ball_noise(n, d, rng)
+            noised = wide + np.sqrt(self.variance_) * self._held(ball_noise(n, d, rng), group)
         elif self.noise == "covariance":
             noised = wide + self.shifts_[group] + rng.standard_normal((n, len(self.factor_))) @ self.factor_
         elif self.noise == "mixing":
@@ -287,6 +368,13 @@ class Corruption(Closer):
         tags = super().__sklearn_tags__()
         tags.non_deterministic = True
         return tags
+
+
+def _principal_directions(rows: np.ndarray) -> np.ndarray:
+    """Return the first principal directions (r, d) of rows, as many as hold 99 % of their variance."""
+    _, values, directions = np.linalg.svd(rows - rows.mean(axis=0), full_matrices=False)
+    spread = np.cumsum(values**2)
+    return directions[: int(np.searchsorted(spread, _SPAN * spread[-1])) + 1]
 
 
 def _generator(seed: int) -> np.random.Generator:

@@ -33,6 +33,7 @@ from crossgap.train.optimisers import (
     cosine_restarts_schedule,
     cosine_schedule,
     exponential_schedule,
+    linear_schedule,
 )
 from crossgap.train.pairs import PairedTensors, TrainingPairs
 from crossgap.train.run import Step, TrainingRun
@@ -64,6 +65,7 @@ __all__ = [
     "gap_curve",
     "held_out_curve",
     "hugging_face_dual_encoder",
+    "linear_schedule",
     "linear_tower",
     "load_model",
     "mlp_tower",

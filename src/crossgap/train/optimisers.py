@@ -12,6 +12,7 @@ __all__ = [
     "cosine_restarts_schedule",
     "cosine_schedule",
     "exponential_schedule",
+    "linear_schedule",
 ]
 
 Schedule = Callable[[int], float]
@@ -166,14 +167,8 @@ def cosine_restarts_schedule(warmup_steps: int, total_steps: int, *, cycles: int
     >>> [round(schedule(step), 4) for step in (0, 2, 3, 4, 6, 8)]
     [1.0, 0.5, 0.1464, 1.0, 0.5, 0.0]
     """
-    _check_count("warmup_steps", warmup_steps)
     _check_count("cycles", cycles, least=1)
-    _check_count("total_steps", total_steps)
-    if total_steps <= warmup_steps:
-        raise ValueError(
-            f"total_steps must be above warmup_steps, but they are {total_steps} and {warmup_steps}; shorten the "
-            f"warm-up or train longer."
-        )
+    _check_length(warmup_steps, total_steps)
 
     def schedule(step: int) -> float:
         if step < warmup_steps:
@@ -182,6 +177,56 @@ def cosine_restarts_schedule(warmup_steps: int, total_steps: int, *, cycles: int
             return 0.0
         done, length = cycles * (step - warmup_steps), total_steps - warmup_steps
         return (1 + math.cos(math.pi * (done % length) / length)) / 2
+
+    return schedule
+
+
+def linear_schedule(warmup_steps: int, total_steps: int) -> Schedule:
+    """Linear warm-up, then a straight line down to 0.
+
+    Formula::
+
+        f(step) = (step + 1) / warmup_steps                         for step < warmup_steps
+        f(step) = (total_steps - step) / (total_steps - warmup_steps)       else
+
+    How to read it: 1 at step ``warmup_steps``, one stair above 0 at the last step, and 0 from ``total_steps`` on.
+
+    Parameters
+    ----------
+    warmup_steps
+        Length of the warm-up; 0 for none. ClipCap and C3 have 5,000 steps of about 142,000.
+    total_steps
+        Length of the run, warm-up included; ``TrainingRun.total_steps``.
+
+    Returns
+    -------
+    A function from the number of the step, from 0, to the factor.
+
+    Raises
+    ------
+    ValueError
+        If ``warmup_steps`` is below 0 or not below ``total_steps``.
+
+    Notes
+    -----
+    The schedule of the same name in transformers begins at step / warmup_steps, so its first step changes nothing.
+
+    References
+    ----------
+    Mokady et al., *ClipCap*, arXiv 2111.09734; Zhang et al., *Connect, Collapse, Corrupt*, arXiv 2401.08567.
+
+    Examples
+    --------
+    >>> schedule = linear_schedule(2, 6)
+    >>> [round(schedule(step), 4) for step in (0, 1, 2, 4, 5, 6, 9)]
+    [0.5, 1.0, 1.0, 0.5, 0.25, 0.0, 0.0]
+    """
+    _check_length(warmup_steps, total_steps)
+
+    def schedule(step: int) -> float:
+        if step < warmup_steps:
+            return _warmup(step, warmup_steps)
+        return max(total_steps - step, 0) / (total_steps - warmup_steps)
 
     return schedule
 
@@ -235,6 +280,16 @@ def exponential_schedule(factor: float, *, every: int, warmup_steps: int = 0) ->
 
 def _warmup(step: int, warmup_steps: int) -> float:
     return min((step + 1) / warmup_steps, 1.0) if warmup_steps else 1.0
+
+
+def _check_length(warmup_steps: int, total_steps: int) -> None:
+    _check_count("warmup_steps", warmup_steps)
+    _check_count("total_steps", total_steps)
+    if total_steps <= warmup_steps:
+        raise ValueError(
+            f"total_steps must be above warmup_steps, but they are {total_steps} and {warmup_steps}; shorten the "
+            f"warm-up or train longer."
+        )
 
 
 def _check_count(name: str, count: int, *, least: int = 0) -> None:

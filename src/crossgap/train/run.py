@@ -35,7 +35,7 @@ class Step:
     terms
         Weighted terms by name, which add up to ``loss``.
     logit_scale
-        Scale that the step was taken with.
+        Scale that the step was taken with; None where the model gives none.
     learning_rate
         Of the first group of parameters.
     gradient_norm
@@ -47,7 +47,7 @@ class Step:
     epoch: int
     loss: float
     terms: Mapping[str, float]
-    logit_scale: float
+    logit_scale: float | None
     learning_rate: float
     gradient_norm: float | None
 
@@ -59,7 +59,8 @@ class TrainingRun:
     ----------
     model
         Called as ``model(x_inputs, y_inputs)``, gives unit rows x, unit rows y and the logit scale (and a logit bias,
-        if it has one): a ``DualEncoder``, alone or inside ``DistributedDataParallel``.
+        if it has one): a ``DualEncoder``, alone or inside ``DistributedDataParallel``. A model that is no dual encoder
+        gives whatever its objective takes, two values: a decoder of captions its logits and its targets.
     objective
         ``objective(x, y, logit_scale) -> scalar``: any loss function, or a ``ContrastiveLoss``. Several processes need
         the latter, or another module that brings their rows together; with ``gather="none"`` each keeps to its own.
@@ -264,12 +265,17 @@ class TrainingRun:
         limit = math.inf if self.gradient_clip is None else self.gradient_clip
         norm = nn.utils.clip_grad_norm_(parameters, limit)
         seen = torch.stack(
-            [value.detach().to(self._device, torch.float64).reshape(()) for value in (*terms.values(), scale, norm)]
+            [value.detach().to(self._device, torch.float64).reshape(()) for value in (*terms.values(), norm, *scale)]
         )
         if self._distributed:
             torch.distributed.all_reduce(seen)
             seen /= self.world_size
-        *values, scale_value, norm_value = seen.tolist()
+        numbers = seen.tolist()
+        values, norm_value, scale_value = (
+            numbers[: len(terms)],
+            numbers[len(terms)],
+            (numbers[len(terms) + 1 :] or [None])[0],
+        )
         named = dict(zip(terms, values, strict=True))
         self._check_finite(step, named, norm_value)
         self.scaler.step(self.optimiser)
@@ -295,13 +301,13 @@ class TrainingRun:
             scale.log.requires_grad_(scale.learnable)
         return scale
 
-    def _backward(self, x: Any, y: Any, keywords: dict[str, Any]) -> tuple[dict[str, Tensor], Tensor]:
+    def _backward(self, x: Any, y: Any, keywords: dict[str, Any]) -> tuple[dict[str, Tensor], list[Tensor]]:
         terms: dict[str, Tensor] = {}
-        scale: list[Tensor] = []
+        scale: list[Tensor] = []  # none of a model that has no scale
 
         def objective(*rows_and_scale: Any, **_: Any) -> Tensor:
             terms.update(self._terms(rows_and_scale, keywords))
-            scale.append(torch.as_tensor(rows_and_scale[2]))
+            scale.extend(torch.as_tensor(value) for value in rows_and_scale[2:3])
             return self.scaler.scale(functools.reduce(torch.add, terms.values()))
 
         if self.chunk_size is None:
@@ -312,7 +318,7 @@ class TrainingRun:
             from crossgap.train.gradient_cache import cached_backward
 
             cached_backward(self.model, objective, x, y, chunk=self.chunk_size, precision=self._autocast)
-        return terms, scale[0]
+        return terms, scale
 
     def _terms(self, outputs: tuple[Any, ...], keywords: dict[str, Any]) -> dict[str, Tensor]:
         if "output_dict" in self._accepted:

@@ -253,3 +253,73 @@ def test_covariance_needs_two_groups_that_pair(data):
 def test_rows_that_are_all_alike_have_no_centre():
     with pytest.raises(DegenerateError, match="all rows of each group are alike"):
         Corruption(centre=True).fit(np.ones((4, 3)))
+
+
+def _two_groups(rng, d=12):
+    content = rng.normal(size=(300, 5)) @ rng.normal(size=(5, d))  # of five dimensions
+    offset = np.zeros(d)
+    offset[0] = 8.0
+    X = np.concatenate([content + offset, content - offset])
+    return X, np.repeat(["image", "text"], 300)
+
+
+@pytest.mark.parametrize("subspace", ["full", "span", "gap-orthogonal", "gap-only"])
+def test_the_noise_lies_in_its_subspace(rng, subspace):
+    X, groups = _two_groups(rng)
+    closer = Corruption(variance=0.01, noise_subspace=subspace, renormalise=False).fit(X, groups=groups)
+    unit = X / np.linalg.norm(X, axis=1, keepdims=True)
+    noise = closer.corrupt(X, groups=groups) - unit
+    means = [unit[groups == name].mean(axis=0) for name in ("image", "text")]
+    gap = (means[0] - means[1]) / np.linalg.norm(means[0] - means[1])
+    along = noise @ gap
+    per_direction = {"full": 12, "span": None, "gap-orthogonal": 11, "gap-only": 1}[subspace]
+    if per_direction is not None:
+        assert float((noise**2).sum(axis=1).mean()) == pytest.approx(0.01 * per_direction, rel=0.08)
+    if subspace == "gap-orthogonal":
+        assert np.abs(along).max() < 1e-12
+    elif subspace == "gap-only":
+        np.testing.assert_allclose(noise, along[:, None] * gap, atol=1e-12)
+    elif subspace == "span":
+        own = unit[groups == "text"] - unit[groups == "text"].mean(axis=0)
+        _, values, directions = np.linalg.svd(own, full_matrices=False)
+        rank = int(np.searchsorted(np.cumsum(values**2), 0.99 * (values**2).sum())) + 1
+        assert rank < 12
+        part = noise[groups == "text"]
+        np.testing.assert_allclose(part @ directions[:rank].T @ directions[:rank], part, atol=1e-12)
+        assert float((part**2).sum(axis=1).mean()) == pytest.approx(0.01 * rank, rel=0.1)
+
+
+def test_the_target_cosine_counts_the_directions_of_the_noise(rng):
+    X, groups = _two_groups(rng, d=40)
+    closer = Corruption(target_cosine=0.5, noise_subspace="gap-orthogonal").fit(X, groups=groups)
+    assert closer.variance_ == pytest.approx((1 / 0.25 - 1) / 39)
+
+
+def test_a_subspace_is_refused_where_it_has_no_meaning(rng):
+    X, groups = _two_groups(rng)
+    with pytest.raises(ValueError, match="noise_subspace must be one of"):
+        Corruption(noise_subspace="half").fit(X, groups=groups)
+    with pytest.raises(ValueError, match="holds for noise 'gaussian' or 'ball'"):
+        Corruption(noise_subspace="span", noise="mixing").fit(X, groups=groups)
+    with pytest.raises(DegenerateError, match="there is one group"):
+        Corruption(noise_subspace="gap-only").fit(X)
+    with pytest.raises(DegenerateError, match="the means are equal"):
+        Corruption(noise_subspace="gap-only").fit(np.concatenate([X[:300], X[:300]]), groups=groups)
+    closer = Corruption(noise_subspace="gap-only").fit(X, groups=groups)
+    with pytest.raises(ValueError, match="depends on all groups"):
+        closer.add_group(X[:5], "audio")
+
+
+def test_a_further_group_has_its_own_mean_and_leaves_the_rest(rng):
+    X, groups = _two_groups(rng)
+    sounds = rng.normal(size=(40, 12)) + 3
+    closer = Corruption(centre=True).fit(X, groups=groups)
+    before = closer.move(X[:5], "image")
+    closer.add_group(sounds, "audio")
+    unit = sounds / np.linalg.norm(sounds, axis=1, keepdims=True)
+    np.testing.assert_allclose(closer.means_["audio"], unit.mean(axis=0), atol=1e-12)
+    np.testing.assert_array_equal(closer.move(X[:5], "image"), before)
+    assert closer.groups_ == ("image", "text", "audio")
+    assert closer.fit_rows_["audio"] == 40
+    with pytest.raises(ValueError, match="a group 'audio' already"):
+        closer.add_group(sounds, "audio")

@@ -10,6 +10,7 @@ from crossgap.train.optimisers import (
     cosine_restarts_schedule,
     cosine_schedule,
     exponential_schedule,
+    linear_schedule,
 )
 
 
@@ -89,6 +90,15 @@ def test_cosine_is_the_formula():
     assert schedule(40) == schedule(1000) == 0.0
 
 
+def test_linear_is_the_formula():
+    schedule = linear_schedule(5, 45)
+    for step in range(45):
+        wanted = (step + 1) / 5 if step < 5 else (45 - step) / 40
+        assert schedule(step) == pytest.approx(wanted, abs=1e-15)
+    assert schedule(5) == 1.0
+    assert schedule(45) == schedule(1000) == 0.0
+
+
 def test_restarts_repeat_the_cosine():
     restarts, one = cosine_restarts_schedule(5, 65, cycles=3), cosine_schedule(0, 20)
     assert [restarts(step) for step in range(5)] == [0.2, 0.4, 0.6, 0.8, 1.0]
@@ -118,6 +128,8 @@ def test_constant():
         (lambda: cosine_schedule(-1, 5), "warmup_steps must be a whole number of at least 0, but it is -1"),
         (lambda: cosine_schedule(1, 2.5), "total_steps must be a whole number of at least 0, but it is 2.5"),
         (lambda: cosine_restarts_schedule(0, 5, cycles=0), "cycles must be a whole number of at least 1, but it is 0"),
+        (lambda: linear_schedule(5, 5), "total_steps must be above warmup_steps, but they are 5 and 5"),
+        (lambda: linear_schedule(1.5, 5), "warmup_steps must be a whole number of at least 0, but it is 1.5"),
         (lambda: exponential_schedule(1.5, every=2), "factor must be above 0 and at most 1, but it is 1.5"),
         (lambda: exponential_schedule(0.0, every=2), "factor must be above 0 and at most 1, but it is 0.0"),
         (lambda: exponential_schedule(0.5, every=0), "every must be a whole number of at least 1, but it is 0"),
