@@ -1,10 +1,11 @@
-"""``crossgap evaluate``: mixed search, retrieval, zero-shot and approximate indexes, before and after closing."""
+"""``crossgap evaluate``: mixed search, retrieval, zero-shot and approximate indexes, before and after; captions."""
 
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from crossgap.cli.door import door
+from crossgap.cli.evaluate_captions import captions
 from crossgap.cli.evaluation_run import EvaluationRun
 from crossgap.cli.options import Groups, Json, Replicates, Seed, Sources
 from crossgap.cli.progress import few_threads, progress
@@ -16,11 +17,13 @@ if TYPE_CHECKING:
 __all__ = ["evaluate", "index", "mixed", "retrieval", "zero_shot"]
 
 evaluate = typer.Typer(
-    help="Evaluate a task before and after closing the gap.",
+    help="Evaluate a task before and after closing the gap, or captions.",
     rich_markup_mode=None,
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+evaluate.command()(captions)
 
 _STORED = {
     "csls": "csls_offsets",

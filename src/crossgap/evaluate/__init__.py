@@ -1,10 +1,11 @@
-"""What users would see: mixed search, retrieval, zero-shot and approximate indexes, before and after closing.
+"""What users would see: mixed search, retrieval, zero-shot, approximate indexes, before and after closing; captions.
 
 folds = other_half(numbered(embeddings)[0])        # mean removal, fitted on the other half of the items
 evaluate_mixed(folds, queries=["text"]).verdicts
 """
 
 from crossgap.evaluate.approximate_index import INDEXES, approximate_neighbours, index_settings
+from crossgap.evaluate.captions import CaptionScores, caption_scores
 from crossgap.evaluate.comparison import Resampling
 from crossgap.evaluate.corrected_search import CORRECTIONS, Correction
 from crossgap.evaluate.evaluation import Evaluation, Verdict
@@ -18,6 +19,7 @@ from crossgap.evaluate.zero_shot import class_vectors, evaluate_zero_shot, with_
 __all__ = [
     "CORRECTIONS",
     "INDEXES",
+    "CaptionScores",
     "Correction",
     "Evaluation",
     "Fold",
@@ -25,6 +27,7 @@ __all__ = [
     "Verdict",
     "approximate_neighbours",
     "as_is",
+    "caption_scores",
     "class_vectors",
     "evaluate_index",
     "evaluate_mixed",

@@ -12,6 +12,7 @@ from crossgap.measure.centroid_distance import (
     centroid_distance_p_value,
 )
 from crossgap.measure.certainty import bootstrap_interval, bootstrap_weights, interval, paired_difference, permutation_p
+from crossgap.measure.clip_score import clip_score, clip_score_per_pair
 from crossgap.measure.correlation_dimension import correlation_dimension
 from crossgap.measure.cosine_quantiles import CosineDistribution, cosine_quantiles
 from crossgap.measure.cross_uniformity import cross_uniformity
@@ -62,6 +63,7 @@ from crossgap.measure.numerical_rank import numerical_rank, singular_values_abov
 from crossgap.measure.participation_ratio import participation_ratio
 from crossgap.measure.precision_recall import PrecisionRecall, precision_recall
 from crossgap.measure.recall_at_k import recall_at_k
+from crossgap.measure.ref_clip_score import ref_clip_score, ref_clip_score_per_item
 from crossgap.measure.relative_modality_gap import relative_modality_gap
 from crossgap.measure.resultant_length import conformity_per_row, resultant_length, thin_shell, von_mises_concentration
 from crossgap.measure.retrieval_ranks import RetrievalRanks, retrieval_ranks, retrieval_ranks_both
@@ -103,6 +105,8 @@ __all__ = [
     "centroid_distance",
     "centroid_distance_floor",
     "centroid_distance_p_value",
+    "clip_score",
+    "clip_score_per_pair",
     "conformity_per_row",
     "correlation_dimension",
     "cosine_quantiles",
@@ -169,6 +173,8 @@ __all__ = [
     "precision_recall",
     "r_precision",
     "recall_at_k",
+    "ref_clip_score",
+    "ref_clip_score_per_item",
     "relative_alignment",
     "relative_modality_gap",
     "resultant_length",
