@@ -19,6 +19,14 @@ NAMES = [
     "post_hoc",
     "space_geometry",
     "local_dimension",
+    "constant_gap",
+    "idle_coordinates",
+    "collapse_with_depth",
+    "stable_region",
+    "attribute_transfer",
+    "caption_transfer",
+    "low_data",
+    "picture_transfer",
 ]
 
 

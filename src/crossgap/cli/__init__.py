@@ -8,6 +8,7 @@ import typer
 
 from crossgap import __version__
 from crossgap.cli.apply import apply
+from crossgap.cli.caption import caption
 from crossgap.cli.close import close
 from crossgap.cli.compare import compare
 from crossgap.cli.demo import demo
@@ -73,3 +74,4 @@ def _before_commands(
 for _command in (demo, doctor, measure, report, figures, map, compare, explain, close, apply, export, train, reproduce):
     app.command()(_command)
 app.add_typer(evaluate, name="evaluate")
+app.add_typer(caption, name="caption")

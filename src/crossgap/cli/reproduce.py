@@ -76,16 +76,24 @@ def reproduce(
 
 def _experiments() -> Mapping[str, ModuleType]:
     from crossgap.reproduce import (
+        attribute_transfer,
+        caption_transfer,
+        collapse_with_depth,
+        constant_gap,
         explained_variance,
         fine_tuning,
         free_points,
         frozen_towers,
+        idle_coordinates,
         local_dimension,
         loss_ablation,
+        low_data,
+        picture_transfer,
         post_hoc,
         same_modality,
         space_geometry,
         sphere,
+        stable_region,
         temperature_sweep,
         translation_sweep,
     )
@@ -103,6 +111,14 @@ def _experiments() -> Mapping[str, ModuleType]:
         "post_hoc": post_hoc,
         "space_geometry": space_geometry,
         "local_dimension": local_dimension,
+        "constant_gap": constant_gap,
+        "idle_coordinates": idle_coordinates,
+        "collapse_with_depth": collapse_with_depth,
+        "stable_region": stable_region,
+        "attribute_transfer": attribute_transfer,
+        "caption_transfer": caption_transfer,
+        "low_data": low_data,
+        "picture_transfer": picture_transfer,
     }
 
 

@@ -1,16 +1,14 @@
 """The loop of ``crossgap train``: steps, with records, measurements, alarms and checkpoints between them."""
 
 import math
-import signal
-import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from crossgap.cli.output import write_text
 from crossgap.cli.progress import CountBar, count_bar
 from crossgap.cli.run_folder import Records, RunFolder
 from crossgap.cli.run_logs import Log, run_logs
+from crossgap.cli.stop_signal import stop_signal
 
 if TYPE_CHECKING:
     from crossgap.train.alarms import Alarm, CollapseAlarm
@@ -63,7 +61,7 @@ class TrainingLoop:
     def take_steps(self) -> None:
         """Take them all; on Ctrl-C finish the step in hand, save and raise ``KeyboardInterrupt``."""
         run, table = self.run, self.settings.run
-        with _stop_signal() as stopped, run_logs(table, name=self.folder.path.name, step=run.step) as log:
+        with stop_signal() as stopped, run_logs(table, name=self.folder.path.name, step=run.step) as log:
             self._begin_folder()
             with Records(self.folder.records, step=run.step) as records, count_bar() as bar:
                 self._replay(records.kept)
@@ -184,24 +182,3 @@ def _progress_text(step: "Step | None", curve: Mapping[str, float]) -> str:
     if recalls:
         parts.append(f"R@1 {' / '.join(f'{value:.3f}' for value in recalls)}")
     return ", ".join(parts)
-
-
-@contextmanager
-def _stop_signal() -> Iterator[Callable[[], bool]]:
-    """Keep the first Ctrl-C for the end of the step in hand; a second one interrupts at once."""
-    heard: list[int] = []
-
-    def hear(number: int, _: Any) -> None:
-        heard.append(number)
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-
-    if threading.current_thread() is not threading.main_thread():
-        yield lambda: False
-        return
-    before = signal.signal(signal.SIGINT, hear)
-    try:
-        yield lambda: bool(heard)
-    finally:
-        signal.signal(signal.SIGINT, before)
-    if heard:  # after the last step
-        raise KeyboardInterrupt
