@@ -17,7 +17,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 JOBS = (
     "uniformity", "recall", "spectrum", "separability", "streaming_mean", "large_file", "start_up", "losses", "apply",
-    "topology", "report",
+    "topology", "report", "caption_speed",
 )  # fmt: skip
 MET = {True: "yes", False: "**no**", None: ""}
 LIBRARIES = ("OMP", "OPENBLAS", "MKL", "VECLIB")

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-__all__ = ["two_cone_pairs"]
+__all__ = ["two_cone_latents", "two_cone_pairs"]
 
 
 def two_cone_pairs(
@@ -77,13 +77,37 @@ def two_cone_pairs(
     if not 0 <= unlike < n:
         raise ValueError(f"unlike must be at least 0 and below n = {n}, but it is {unlike}; give for example {n // 3}.")
     world, things = (np.random.default_rng(stream) for stream in np.random.SeedSequence(seed).spawn(2))
-    drawn = things.standard_normal((n, latent + 2 * nuisance))
-    z, *noises = np.split(drawn, [latent, latent + nuisance], axis=1)
+    z, *noises = _things(things, n, latent=latent, nuisance=nuisance, unlike=unlike)
+    x, y = (_seen(np.concatenate([z, noise], axis=1), hidden, dimension, world, like=n - unlike) for noise in noises)
+    return x, y
+
+
+def two_cone_latents(n: int, *, seed: int = 0, latent: int = 24, nuisance: int = 16, unlike: int = 0) -> np.ndarray:
+    """Return z (n, latent), the latent vectors that the rows of ``two_cone_pairs`` with the same arguments show.
+
+    How to read it: what a row is of, as opposed to how a modality shows it; labels of the rows are functions of it.
+
+    Parameters
+    ----------
+    n, seed, latent, nuisance, unlike
+        As given to ``two_cone_pairs``.
+
+    Examples
+    --------
+    >>> two_cone_latents(3, seed=1).shape
+    (3, 24)
+    """
+    _, things = (np.random.default_rng(stream) for stream in np.random.SeedSequence(seed).spawn(2))
+    return _things(things, n, latent=latent, nuisance=nuisance, unlike=unlike)[0]
+
+
+def _things(draws: np.random.Generator, n: int, *, latent: int, nuisance: int, unlike: int) -> list[np.ndarray]:
+    """Draw z and the private part of each modality."""
+    z, *noises = np.split(draws.standard_normal((n, latent + 2 * nuisance)), [latent, latent + nuisance], axis=1)
     z[n - unlike :] *= np.linspace(1.6, 0.4, latent)
     for noise in noises:
         noise[n - unlike :] *= 1.5
-    x, y = (_seen(np.concatenate([z, noise], axis=1), hidden, dimension, world, like=n - unlike) for noise in noises)
-    return x, y
+    return [z, *noises]
 
 
 def _seen(v: np.ndarray, hidden: int, dimension: int, world: np.random.Generator, *, like: int) -> np.ndarray:

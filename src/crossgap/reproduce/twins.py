@@ -249,7 +249,7 @@ def follow(run: TrainingRun, inputs: Tensor, *, watch: Watch | None = None) -> d
     scale = 1.0
     for step in run:
         losses.append(step.loss)
-        scale = step.logit_scale
+        scale = scale if step.logit_scale is None else step.logit_scale  # a dual encoder always gives one
         if watch is not None and run.step % run.steps_per_epoch == 0:
             watch(step.epoch + 1, *encode_both(run.model, inputs))
     x, y = encode_both(run.model, inputs)
