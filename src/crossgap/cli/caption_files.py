@@ -94,8 +94,8 @@ def _of_json(text: str, where: str, key: str) -> tuple[str, Any]:
         entry = {**entry, key: entry["references"]}
     if isinstance(entry, dict) and key == "captions" and key not in entry and "caption" in entry:
         raise FormatError(
-            f"{where}: must hold references, but it holds a prediction alone; give a file of REFERENCES, with lines such "
-            f"as {_SHAPES[key]}."
+            f"{where}: must hold references, but it holds a prediction alone; give a file of REFERENCES, with lines "
+            f"such as {_SHAPES[key]}."
         )
     if not isinstance(entry, dict) or "id" not in entry or key not in entry:
         raise FormatError(f"{where}: must have the keys id and {key}; write {_SHAPES[key]}.")
